@@ -1,0 +1,168 @@
+# alcor: `make run` boots Debian, `make check` tests everything. See README.md.
+#
+#   make [ARCH=x86_64|aarch64] [CC=gcc|clang] [SAN=address,undefined|thread]
+#
+# Targets: all static deps test check run lint layers compile_commands.json
+# clean help. Everything made or downloaded goes below build/.
+
+HOST_ARCH := $(shell uname -m)
+ARCH      ?= $(HOST_ARCH)
+SAN       ?=
+V         ?= 0
+
+ifeq ($(filter $(ARCH),x86_64 aarch64),)
+$(error ARCH=$(ARCH) is not known; it is x86_64 or aarch64)
+endif
+
+# --- Tools ------------------------------------------------------------------
+ifeq ($(origin CC),default)
+CC := gcc
+endif
+comma := ,
+CLANG := $(findstring clang,$(notdir $(CC)))
+
+BUILD := build/$(ARCH)$(if $(CLANG),-clang)$(if $(SAN),-$(subst $(comma),-,$(SAN)))
+
+ifeq ($(ARCH),$(HOST_ARCH))
+COMPILER := $(CC)
+AR_TOOL  := ar
+STRIP    := strip
+RUN_TEST :=
+else
+# A cross build: Debian's cross gcc, or clang with a target, and the libraries
+# from Debian's packages of that architecture (guest-tests/sysroot makes it).
+TRIPLET  := $(ARCH)-linux-gnu
+SYSROOT  := build/sysroot-$(ARCH)
+AR_TOOL  := $(TRIPLET)-ar
+STRIP    := $(TRIPLET)-strip
+COMPILER := $(if $(CLANG),$(CC) --target=$(TRIPLET),$(TRIPLET)-gcc)
+RUN_TEST := qemu-$(ARCH) -L /usr/$(TRIPLET)
+CPPFLAGS_CROSS := -isystem $(SYSROOT)/usr/include
+LDFLAGS_CROSS  := -L$(SYSROOT)/usr/lib/$(TRIPLET) \
+	-Wl,-rpath-link,$(SYSROOT)/usr/lib/$(TRIPLET)
+endif
+
+# --- Flags ------------------------------------------------------------------
+WARNINGS := -Wall -Wextra -Werror -Wshadow -Wstrict-prototypes \
+	-Wmissing-prototypes -Wpointer-arith -Wvla -Wundef
+OPTIMISE := $(if $(SAN),-O1 -fno-omit-frame-pointer,-O2)
+HARDEN   := -fPIE -fstack-protector-strong \
+	$(if $(SAN),,-U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=$(if $(CLANG),2,3)) \
+	$(if $(filter x86_64,$(ARCH)),$(if $(SAN),,-fstack-clash-protection))
+SANITISE := $(if $(SAN),-fsanitize=$(SAN) -fno-sanitize-recover=all)
+
+ALCOR_CPPFLAGS := -I. -D_GNU_SOURCE -D_FILE_OFFSET_BITS=64 $(CPPFLAGS_CROSS) \
+	$(CPPFLAGS)
+ALCOR_CFLAGS := -std=gnu17 -g $(OPTIMISE) $(WARNINGS) $(HARDEN) $(SANITISE) \
+	-pthread $(CFLAGS)
+ALCOR_LDFLAGS := -pie -Wl,-z,relro,-z,now -pthread $(SANITISE) \
+	$(LDFLAGS_CROSS) $(LDFLAGS)
+LIBRARIES := -lfdt -lzstd -lz
+
+# --- Sources: one static library per folder, tests beside the sources -------
+FOLDERS := vmm arch devices block base
+folder_sources = $(filter-out %_test.c %_fuzz.c,$(wildcard $(1)/*.c) \
+	$(if $(filter arch,$(1)),$(wildcard arch/$(ARCH)/*.c)))
+folder_tests = $(wildcard $(1)/*_test.c) \
+	$(if $(filter arch,$(1)),$(wildcard arch/$(ARCH)/*_test.c))
+
+SOURCES := $(foreach f,$(FOLDERS),$(call folder_sources,$(f)))
+TESTS   := $(foreach f,$(FOLDERS),$(call folder_tests,$(f)))
+OBJECTS := $(SOURCES:%.c=$(BUILD)/%.o)
+TEST_PROGRAMS := $(TESTS:%.c=$(BUILD)/%)
+# In the order of who may use whom, so that a wrong dependency does not link.
+ARCHIVES := $(foreach f,arch devices block base,$(BUILD)/$(f).a)
+
+.DELETE_ON_ERROR:
+.PHONY: all static deps test check run lint layers clean help
+.SECONDARY:
+
+QUIET := $(if $(filter 0,$(V)),@)
+
+all: $(BUILD)/alcor
+
+static: $(BUILD)/alcor-static
+
+define archive_rule
+$(BUILD)/$(1).a: $(patsubst %.c,$(BUILD)/%.o,$(call folder_sources,$(1)))
+	$(QUIET)rm -f $$@ && $(AR_TOOL) rcs $$@ $$^
+endef
+$(foreach f,$(FOLDERS),$(eval $(call archive_rule,$(f))))
+
+$(BUILD)/alcor: $(BUILD)/vmm.a $(ARCHIVES)
+	@echo "  LINK    $@"
+	$(QUIET)$(COMPILER) $(ALCOR_LDFLAGS) -o $@ -Wl,--whole-archive $< \
+		-Wl,--no-whole-archive $(ARCHIVES) $(LIBRARIES)
+
+$(BUILD)/alcor-static: $(BUILD)/vmm.a $(ARCHIVES)
+	@echo "  LINK    $@"
+	$(QUIET)$(COMPILER) $(ALCOR_LDFLAGS) -static-pie -o $@ \
+		-Wl,--whole-archive $< -Wl,--no-whole-archive $(ARCHIVES) \
+		$(LIBRARIES)
+	$(QUIET)$(STRIP) $@
+
+$(BUILD)/%.o: %.c Makefile | $(SYSROOT)
+	@echo "  CC      $@"
+	@mkdir -p $(@D)
+	$(QUIET)$(COMPILER) $(ALCOR_CPPFLAGS) $(ALCOR_CFLAGS) -MMD -MP -c -o $@ $<
+
+# A test sees its own folder's archive and those below it.
+$(BUILD)/base/%_test: $(BUILD)/base/%_test.o $(BUILD)/base.a
+	$(link_test)
+$(BUILD)/block/%_test: $(BUILD)/block/%_test.o $(BUILD)/block.a $(BUILD)/base.a
+	$(link_test)
+$(BUILD)/devices/%_test: $(BUILD)/devices/%_test.o $(BUILD)/devices.a \
+		$(BUILD)/block.a $(BUILD)/base.a
+	$(link_test)
+$(BUILD)/arch/%_test: $(BUILD)/arch/%_test.o $(BUILD)/arch.a $(BUILD)/base.a
+	$(link_test)
+$(BUILD)/vmm/%_test: $(BUILD)/vmm/%_test.o $(BUILD)/vmm.a $(ARCHIVES)
+	$(link_test)
+
+define link_test
+@echo "  LINK    $@"
+$(QUIET)$(COMPILER) $(ALCOR_LDFLAGS) -o $@ $^ $(LIBRARIES)
+endef
+
+-include $(OBJECTS:.o=.d) $(TEST_PROGRAMS:=.d)
+
+# --- Tests ------------------------------------------------------------------
+# The unit tests alone, as they are built by these ARCH, CC and SAN.
+test: $(TEST_PROGRAMS)
+	@status=0; for t in $(TEST_PROGRAMS); do \
+		echo "# $$t"; $(RUN_TEST) $$t || status=1; done; exit $$status
+
+check:
+	guest-tests/check
+
+run:
+	@guest-tests/run-debian
+
+deps:
+	guest-tests/deps
+
+$(SYSROOT):
+	guest-tests/sysroot $(ARCH)
+
+# --- What keeps the code in shape -------------------------------------------
+C_FILES := $(shell git ls-files --cached --others --exclude-standard \
+	'*.c' '*.h' 2>/dev/null)
+
+lint:
+	@clang-format --dry-run --Werror $(C_FILES)
+
+layers:
+	@guest-tests/layers
+
+compile_commands.json:
+	@{ echo '['; separator=; for source in $(SOURCES) $(TESTS); do \
+	printf '%s{"directory":"%s","file":"%s","command":"%s -c %s"}' \
+		"$$separator" "$(CURDIR)" "$$source" \
+		"$(COMPILER) $(ALCOR_CPPFLAGS) $(ALCOR_CFLAGS)" "$$source"; \
+	separator=','; done; echo ']'; } > $@
+
+clean:
+	rm -rf $(BUILD)
+
+help:
+	@sed -n '/^# alcor/,/^$$/s/^# \{0,1\}//p' Makefile

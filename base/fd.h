@@ -1,0 +1,53 @@
+/*
+ * base/fd.h - file descriptors: whole reads and writes, events, mapped files.
+ *
+ * Functions return 0 or -errno. Any thread.
+ */
+#ifndef BASE_FD_H
+#define BASE_FD_H
+
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/uio.h>
+
+#include "base/err.h"
+
+/* Closes *fd unless it is negative and makes it -1. Keeps errno. */
+void fd_close(int *fd);
+
+/*
+ * Read or write all of a range, going on after short transfers and EINTR. A
+ * read past the end of the file fails with -ENODATA.
+ */
+int fd_read_at(int fd, void *buffer, size_t length, uint64_t offset);
+int fd_write_at(int fd, const void *buffer, size_t length, uint64_t offset);
+
+/*
+ * The same for an iovec, which is used up (changed) on the way. A read past
+ * the end of the file leaves zeroes there. At most IOV_MAX pieces go to the
+ * kernel at a time; @count may be larger.
+ */
+int fd_readv_at(int fd, struct iovec *iov, size_t count, uint64_t offset);
+int fd_writev_at(int fd, struct iovec *iov, size_t count, uint64_t offset);
+
+/* A close-on-exec, non-blocking eventfd, or -errno. */
+int fd_event_new(void);
+
+/* Adds one to the event. */
+void fd_event_raise(int fd);
+
+/* Sets the event back to zero; harmless when it is zero. */
+void fd_event_clear(int fd);
+
+/* A file mapped read-only (private), so that large files cost no memory. */
+struct fd_map {
+	const char *path; /* for messages; owned by the caller */
+	const uint8_t *data;
+	size_t size;
+};
+
+/* Maps a regular file whole. An empty file is an error (-EINVAL). */
+int fd_map_open(const char *path, struct fd_map *ret_map, struct err *err);
+void fd_map_close(struct fd_map *map);
+
+#endif
