@@ -60,9 +60,12 @@ enum arch_discovery {
 	ARCH_DISCOVERY_FDT,
 };
 
+struct arch_vm;
+
 /* Everything that the firmware tables and the boot protocol tell the guest. */
 struct arch_board {
 	const struct guest_memory *memory;
+	const struct arch_vm *vm; /* whose interrupt controller is described */
 	unsigned int cpus;
 	unsigned int virtio_count;
 	bool debug_exit;
@@ -94,8 +97,6 @@ int arch_memory_layout(uint64_t size, struct guest_memory *memory,
  */
 int arch_boot_load(const struct arch_board *board, struct arch_entry *ret_entry,
 		   struct err *err);
-
-struct arch_vm;
 
 /* After KVM_CREATE_VM, before the first vCPU: the interrupt controller. */
 int arch_vm_new(int kvm_fd, int vm_fd, unsigned int cpus,
