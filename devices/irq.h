@@ -2,7 +2,8 @@
  * devices/irq.h - an edge-triggered interrupt line: an eventfd whose every
  * write becomes one interrupt (KVM's irqfd, wired by the machine).
  *
- * Owned by the machine. A line whose fd is -1 goes nowhere (unit tests).
+ * The fd is owned by the machine; devices hold copies of the struct. A line
+ * whose fd is -1 goes nowhere (unit tests). Any thread.
  */
 #ifndef DEVICES_IRQ_H
 #define DEVICES_IRQ_H

@@ -1,16 +1,20 @@
 /*
  * devices/virtio_device.h - what a virtio device type is to its transport.
  *
- * A device type (virtio_blk.c, virtio_input.c, ...) fills in a struct
- * virtio_device and its ops and lives in a file of its own; the transport
+ * A device type (virtio_blk.c, virtio_input.c, ...) embeds a struct
+ * virtio_device, fills it in and lives in a file of its own; the transport
  * (virtio_mmio.c) does registers, feature negotiation, status, interrupts and
  * reset for all of them. Virtual I/O Device specification 1.2, chapters 2 and
  * 3 (the device side) and 4.2 (MMIO).
  *
  * Life of a device: created at set-up; the driver negotiates; start() at
- * DRIVER_OK with the queues' addresses frozen; reset() at any time, any number
- * of times; then perhaps start() again. reset() returns only when nothing that
- * the device does touches guest memory or a queue any more.
+ * DRIVER_OK with the queues frozen; reset() at any time, any number of times;
+ * then perhaps start() again. reset() returns only when nothing that the
+ * device does touches guest memory or a queue any more.
+ *
+ * Threads: the ops are called on vCPU threads (or main), one at a time, under
+ * the transport's lock. virtio_interrupt() and virtio_needs_reset() take no
+ * lock, so that a device's thread may call them while reset() waits for it.
  */
 #ifndef DEVICES_VIRTIO_DEVICE_H
 #define DEVICES_VIRTIO_DEVICE_H
@@ -24,44 +28,70 @@
 
 struct virtio_device;
 
-/* Device to driver; implemented by the transport. Any thread. */
-struct virtio_transport_ops {
-	/* The driver should look at the used ring (it has asked for that). */
-	void (*interrupt_queue)(struct virtio_device *device);
-	void (*interrupt_config)(struct virtio_device *device);
-	/* The driver broke the rules: DEVICE_NEEDS_RESET. */
-	void (*needs_reset)(struct virtio_device *device);
-};
-
-/* Transport to device. On the vCPU thread that wrote the register. */
+/* Transport to device. */
 struct virtio_device_ops {
+	/* [offset, offset + length) lies within config_size. */
 	void (*read_config)(struct virtio_device *device, size_t offset,
 			    void *data, size_t length);
 	/* NULL where the configuration space is read-only. */
 	void (*write_config)(struct virtio_device *device, size_t offset,
 			     const void *data, size_t length);
-	/* DRIVER_OK; device->features and device->queues are final now. */
+	/* DRIVER_OK. Chains may be waiting already, without a kick. */
 	void (*start)(struct virtio_device *device);
 	/* Quiesces; also called where start() was not. */
 	void (*reset)(struct virtio_device *device);
 	/*
-	 * The driver's doorbell for @queue, where the machine has not wired
-	 * the queue's kick event to the doorbell (see virtio_mmio.h).
+	 * The driver's kick, for a queue without a kick event. Between start()
+	 * and reset() only. NULL where every queue has one.
 	 */
 	void (*notify)(struct virtio_device *device, unsigned int queue);
 };
 
+/* Device to transport. Any thread; must not be called under start/reset. */
+struct virtio_transport_ops {
+	void (*interrupt)(void *transport);
+	void (*needs_reset)(void *transport);
+};
+
 struct virtio_device {
-	const struct virtio_device_ops *ops;	      /* [c] by the type */
-	const struct virtio_transport_ops *transport; /* [c] */
-	const struct guest_memory *memory;	      /* [c] */
-	uint32_t device_id;			      /* [c] by the type */
-	uint64_t offered_features;		      /* [c] by the type */
-	unsigned int queue_count;		      /* [c] by the type */
-	uint16_t queue_size_max;		      /* [c] by the type */
-	size_t config_size;			      /* [c] by the type */
-	uint64_t features; /* negotiated; constant from start() to reset() */
+	/* [c] by the device type */
+	const struct virtio_device_ops *ops;
+	uint32_t device_id;
+	uint64_t offered_features; /* without the transport's and the rings' */
+	unsigned int queue_count;
+	unsigned int queue_size_max; /* entries; a power of two */
+	size_t config_size;
+	/*
+	 * An eventfd per queue, raised by a kick and served by the device's
+	 * own thread, or -1. Owned by the device.
+	 */
+	int kick_fds[VIRTIO_QUEUES_MAX];
+
+	/* [c] by the transport */
+	const struct virtio_transport_ops *transport_ops;
+	void *transport;
+
+	/* Negotiated; 0 before FEATURES_OK, constant from there to reset(). */
+	uint64_t features;
 	struct virtqueue queues[VIRTIO_QUEUES_MAX];
 };
+
+/* The driver should look at the used rings; call it when it asked for that. */
+static inline void virtio_interrupt(const struct virtio_device *device)
+{
+	device->transport_ops->interrupt(device->transport);
+}
+
+/* The driver broke the rules: DEVICE_NEEDS_RESET (2.1.2). */
+static inline void virtio_needs_reset(const struct virtio_device *device)
+{
+	device->transport_ops->needs_reset(device->transport);
+}
+
+static inline bool virtio_has_feature(const struct virtio_device *device,
+				      unsigned int bit)
+{
+	return device->features >> bit & 1;
+}
 
 #endif
