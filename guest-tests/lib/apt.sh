@@ -17,6 +17,13 @@ apt_sources() {
 		sed "s|^|deb [signed-by=$keyring] |" | sort -u
 }
 
+# apt_suite: the release among them, as in "bookworm": security and updates are
+# named after it and have longer names.
+apt_suite() {
+	apt_sources | awk '{ print length($4), $4 }' | sort -n |
+		sed -n '1s/.* //p'
+}
+
 # apt_for ARCH COMMAND...: apt-get or apt-cache with a state of its own, where
 # only packages of ARCH (Debian's name) exist.
 apt_for() {

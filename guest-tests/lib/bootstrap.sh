@@ -1,0 +1,37 @@
+# shellcheck shell=sh
+# A Debian made by mmdebstrap. Needs common.sh, apt.sh and binfmt.sh.
+
+# scratch_new: $SCRATCH, gone when the script ends. $SCRATCH/out is writable to
+# the other user ids that mmdebstrap has in a user namespace, which often may
+# not even enter this project's folder.
+scratch_new() {
+	SCRATCH=$(mktemp -d "${TMPDIR:-/tmp}/alcor.XXXXXX")
+	trap 'rm -rf "$SCRATCH"' EXIT
+	trap 'exit 1' HUP INT TERM
+	chmod 711 "$SCRATCH"
+	mkdir "$SCRATCH/out"
+	chmod 777 "$SCRATCH/out"
+}
+
+# bootstrap ARCH PACKAGES HOOK [ARGUMENT]: a minimal Debian with the packages.
+# HOOK runs at its end as "HOOK ROOT $SCRATCH/out ARGUMENT", as root of the
+# name space or the machine, so that owners are those of a real system.
+bootstrap() {
+	binfmt_enable "$1"
+	[ -n "$(apt_sources)" ] ||
+		die "apt knows no Debian source; run apt-get update first"
+	mode=unshare
+	[ "$(id -u)" != 0 ] || mode=root
+	cp "$3" "$SCRATCH/hook"
+	chmod 755 "$SCRATCH/hook"
+	# shellcheck disable=SC2086 # one word per package is what is wanted
+	include=$(echo $2 | tr ' ' ,)
+	apt_sources | mmdebstrap --mode=$mode --variant=minbase \
+		--architectures="$(debian_arch "$1")" --include="$include" \
+		--customize-hook="$SCRATCH/hook \"\$1\" $SCRATCH/out ${4-}" \
+		"$(apt_suite)" /dev/null - \
+		>"$SCRATCH/log" 2>&1 || {
+		tail -n 40 "$SCRATCH/log" >&2
+		die "mmdebstrap failed; its last words are above"
+	}
+}
