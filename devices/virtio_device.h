@@ -47,7 +47,7 @@ struct virtio_device_ops {
 	void (*notify)(struct virtio_device *device, unsigned int queue);
 };
 
-/* Device to transport. Any thread; must not be called under start/reset. */
+/* Device to transport. Any thread, at any time. */
 struct virtio_transport_ops {
 	void (*interrupt)(void *transport);
 	void (*needs_reset)(void *transport);

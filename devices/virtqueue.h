@@ -16,16 +16,13 @@
 #ifndef DEVICES_VIRTQUEUE_H
 #define DEVICES_VIRTQUEUE_H
 
+#include <linux/virtio_ring.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/uio.h>
 
 #include "base/guest_memory.h"
-
-struct vring_desc;
-struct vring_avail;
-struct vring_used;
 
 /* The feature bits that this implementation answers for. */
 #define VIRTQUEUE_FEATURES \
