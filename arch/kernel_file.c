@@ -154,7 +154,8 @@ static int unpack_gzip(const struct kernel_file *file, uint8_t *buffer,
 	if (inflateInit2(&stream, MAX_WBITS + 16) != Z_OK)
 		return err_set(err, ENOMEM, "no memory to unpack a kernel");
 	status = inflate_all(&stream, file->data, file->size, buffer, capacity);
-	full = status == Z_BUF_ERROR && !stream.avail_out;
+	/* A whole stream's 8-byte trailer waits behind what did not fit. */
+	full = status == Z_BUF_ERROR && !stream.avail_out && stream.avail_in;
 	*ret_size = stream.total_out;
 	inflateEnd(&stream);
 	if (full)
