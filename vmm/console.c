@@ -1,0 +1,330 @@
+/* vmm/console.c - see console.h. */
+#include "vmm/console.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <termios.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/fd.h"
+#include "base/log.h"
+#include "base/math.h"
+
+#define RING_SIZE  (256 * KIB)
+#define CHUNK_SIZE 4096
+#define CLOSE_MS   1000
+
+static const char help_text[] = "\r\n"
+				"Ctrl-A x       end the machine\r\n"
+				"Ctrl-A h       this help\r\n"
+				"Ctrl-A Ctrl-A  send Ctrl-A to the guest\r\n";
+
+struct console {
+	int output_fd; /* [c] owned; -1: none */
+	int input_fd;  /* [c] owned unless it is stdin; -1: none */
+	int slave_fd;  /* [c] owned; keeps a pty alive between readers */
+	int event_fd;  /* [c] raised when the ring was empty and is not */
+	bool raw;      /* [m] the terminal is ours */
+	struct termios saved;
+
+	pthread_mutex_t lock;
+	uint8_t ring[RING_SIZE]; /* [l] */
+	size_t first, filled;	 /* [l] */
+
+	struct console_escape escape; /* [m] */
+	uint8_t kept[CHUNK_SIZE];     /* [m] input on its way to the guest */
+	size_t kept_first, kept_length;
+};
+
+/*
+ * A descriptor of our own for standard output, so that making it non-blocking
+ * does not touch other programs that share it. A regular file never blocks for
+ * long, and a second open of it would have an offset of its own; a socket
+ * cannot be opened again: both are used as they are.
+ */
+static int own_output(void)
+{
+	struct stat st;
+	int fd = -1;
+
+	if (fstat(STDOUT_FILENO, &st) < 0)
+		return -1;
+	if (S_ISFIFO(st.st_mode) || S_ISCHR(st.st_mode))
+		fd = open("/proc/self/fd/1",
+			  O_WRONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+	if (fd < 0)
+		fd = fcntl(STDOUT_FILENO, F_DUPFD_CLOEXEC, 3);
+	return fd;
+}
+
+static int open_stdio(struct console *console, struct err *err)
+{
+	(void)err;
+	console->output_fd = own_output();
+	console->input_fd = fcntl(STDIN_FILENO, F_GETFD) < 0 ? -1
+							     : STDIN_FILENO;
+	return 0;
+}
+
+static int open_file(struct console *console, const char *path, struct err *err)
+{
+	console->output_fd =
+		open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
+	if (console->output_fd < 0)
+		return err_errno(err, errno, "cannot write the console to %s",
+				 path);
+	return 0;
+}
+
+static int open_pty(struct console *console, struct err *err)
+{
+	struct termios raw;
+	char name[64];
+	int master = posix_openpt(O_RDWR | O_NOCTTY | O_CLOEXEC | O_NONBLOCK);
+
+	console->output_fd = master;
+	if (master < 0 || grantpt(master) || unlockpt(master) ||
+	    ptsname_r(master, name, sizeof(name)))
+		return err_errno(err, errno, "cannot make a pty");
+	console->slave_fd = open(name, O_RDWR | O_NOCTTY | O_CLOEXEC);
+	if (console->slave_fd < 0)
+		return err_errno(err, errno, "cannot open %s", name);
+	if (!tcgetattr(console->slave_fd, &raw)) {
+		cfmakeraw(&raw);
+		tcsetattr(console->slave_fd, TCSANOW, &raw);
+	}
+	/* One description waits for input, the other one for output. */
+	console->input_fd = fcntl(master, F_DUPFD_CLOEXEC, 3);
+	log_warning("the console is %s", name);
+	return 0;
+}
+
+int console_open(enum console_kind kind, const char *path,
+		 struct console **ret_console, struct err *err)
+{
+	struct console *console = calloc(1, sizeof(*console));
+	int ret = 0;
+
+	if (!console)
+		return err_set(err, ENOMEM, "no memory for the console");
+	console->output_fd = console->input_fd = console->slave_fd = -1;
+	pthread_mutex_init(&console->lock, NULL);
+	console->event_fd = fd_event_new();
+	if (console->event_fd < 0)
+		ret = err_errno(err, -console->event_fd,
+				"cannot make an eventfd");
+	else if (kind == CONSOLE_STDIO)
+		ret = open_stdio(console, err);
+	else if (kind == CONSOLE_FILE)
+		ret = open_file(console, path, err);
+	else if (kind == CONSOLE_PTY)
+		ret = open_pty(console, err);
+	if (ret)
+		console_close(console);
+	else
+		*ret_console = console;
+	return ret;
+}
+
+/* A terminal, and one whose foreground is ours: others we must not change. */
+static bool is_our_terminal(int fd)
+{
+	return fd >= 0 && isatty(fd) && tcgetpgrp(fd) == getpgrp();
+}
+
+/* For the handler of deadly signals; constant while it can be called. */
+static const struct console *guarded;
+
+static void restore_terminal(const struct console *console)
+{
+	if (console->raw)
+		tcsetattr(console->input_fd, TCSANOW, &console->saved);
+}
+
+static void on_deadly_signal(int number)
+{
+	if (guarded)
+		restore_terminal(guarded);
+	raise(number); /* SA_RESETHAND: now it kills us */
+}
+
+static void guard_terminal(const struct console *console)
+{
+	static const int deadly[] = {SIGABRT, SIGSEGV, SIGBUS, SIGILL, SIGFPE};
+	struct sigaction action = {
+		.sa_handler = on_deadly_signal,
+		.sa_flags = SA_RESETHAND | SA_NODEFER,
+	};
+
+	guarded = console;
+	for (size_t i = 0; i < ARRAY_LENGTH(deadly); i++)
+		sigaction(deadly[i], &action, NULL);
+}
+
+void console_start(struct console *console)
+{
+	struct termios raw;
+
+	if (console->input_fd != STDIN_FILENO ||
+	    !is_our_terminal(console->input_fd))
+		return;
+	if (!console->raw && tcgetattr(console->input_fd, &console->saved))
+		return;
+	raw = console->saved;
+	cfmakeraw(&raw);
+	console->raw = !tcsetattr(console->input_fd, TCSANOW, &raw);
+	guard_terminal(console);
+}
+
+struct console_fds console_fds(const struct console *console)
+{
+	return (struct console_fds){
+		.output_event = console->event_fd,
+		.output = console->output_fd,
+		.input = console->input_fd,
+	};
+}
+
+void console_put(void *context, const uint8_t *data, size_t length)
+{
+	struct console *console = context;
+	size_t at, part, room;
+	bool was_empty;
+
+	pthread_mutex_lock(&console->lock);
+	was_empty = !console->filled;
+	room = RING_SIZE - console->filled;
+	length = min_u64(length, room);
+	at = (console->first + console->filled) % RING_SIZE;
+	part = min_u64(length, RING_SIZE - at);
+	memcpy(console->ring + at, data, part);
+	memcpy(console->ring, data + part, length - part);
+	console->filled += length;
+	pthread_mutex_unlock(&console->lock);
+	if (was_empty && length)
+		fd_event_raise(console->event_fd);
+}
+
+/* The ring's front, in one piece. What is in it stays in place until taken. */
+static size_t ring_front(struct console *console, const uint8_t **ret_data)
+{
+	size_t length;
+
+	pthread_mutex_lock(&console->lock);
+	length = min_u64(console->filled, RING_SIZE - console->first);
+	*ret_data = console->ring + console->first;
+	pthread_mutex_unlock(&console->lock);
+	return min_u64(length, CHUNK_SIZE);
+}
+
+static void ring_take(struct console *console, size_t length)
+{
+	pthread_mutex_lock(&console->lock);
+	console->first = (console->first + length) % RING_SIZE;
+	console->filled -= length;
+	pthread_mutex_unlock(&console->lock);
+}
+
+bool console_write(struct console *console)
+{
+	const uint8_t *data;
+	size_t length;
+	ssize_t put;
+
+	fd_event_clear(console->event_fd);
+	while ((length = ring_front(console, &data))) {
+		put = length;
+		if (console->output_fd >= 0)
+			put = write(console->output_fd, data, length);
+		if (put < 0 && errno == EINTR)
+			continue;
+		if (put < 0 && errno == EAGAIN)
+			return true;
+		/* A reader that is gone gets nothing; the guest goes on. */
+		ring_take(console, put < 0 ? length : (size_t)put);
+	}
+	return false;
+}
+
+bool console_read(struct console *console, enum escape_action *ret_action)
+{
+	ssize_t got;
+
+	*ret_action = ESCAPE_NONE;
+	if (console->kept_length)
+		return true;
+	got = read(console->input_fd, console->kept, sizeof(console->kept));
+	if (got < 0)
+		return errno == EINTR || errno == EAGAIN;
+	console->kept_first = 0;
+	console->kept_length = console_escape_filter(&console->escape,
+						     console->kept, (size_t)got,
+						     ret_action);
+	if (*ret_action == ESCAPE_HELP)
+		console_put(console, (const uint8_t *)help_text,
+			    strlen(help_text));
+	return got > 0;
+}
+
+const uint8_t *console_kept(const struct console *console, size_t *ret_length)
+{
+	*ret_length = console->kept_length;
+	return console->kept + console->kept_first;
+}
+
+void console_take(struct console *console, size_t length)
+{
+	console->kept_first += length;
+	console->kept_length -= length;
+}
+
+static uint64_t now_ms(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
+}
+
+/* Waits for a slow reader, but not for ever. */
+static void write_rest(struct console *console)
+{
+	struct pollfd output = {.fd = console->output_fd, .events = POLLOUT};
+	uint64_t now = now_ms(), end = now + CLOSE_MS;
+
+	while (console_write(console) && now < end) {
+		poll(&output, 1, (int)(end - now));
+		now = now_ms();
+	}
+}
+
+void console_stop(struct console *console)
+{
+	write_rest(console);
+	restore_terminal(console);
+	console->raw = false;
+}
+
+void console_close(struct console *console)
+{
+	if (!console)
+		return;
+	if (guarded == console)
+		guarded = NULL;
+	restore_terminal(console);
+	if (console->input_fd != STDIN_FILENO)
+		fd_close(&console->input_fd);
+	fd_close(&console->output_fd);
+	fd_close(&console->slave_fd);
+	fd_close(&console->event_fd);
+	pthread_mutex_destroy(&console->lock);
+	free(console);
+}

@@ -1,0 +1,18 @@
+/*
+ * vmm/ram.h - the host memory behind the guest's RAM.
+ *
+ * Each region is an anonymous mapping, taken from the host page by page as the
+ * guest touches it, between guard pages, never executable here and left out of
+ * core dumps. On main.
+ */
+#ifndef VMM_RAM_H
+#define VMM_RAM_H
+
+#include "base/err.h"
+#include "base/guest_memory.h"
+
+/* Lays out and maps @size bytes; reads as zeroes. */
+int ram_map(struct guest_memory *memory, uint64_t size, struct err *err);
+void ram_unmap(struct guest_memory *memory);
+
+#endif

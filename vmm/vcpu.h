@@ -1,0 +1,45 @@
+/*
+ * vmm/vcpu.h - a virtual CPU and its thread.
+ *
+ * The thread, named vcpu/N, alternates between KVM_RUN and the bus. It ends
+ * when the machine's ending is decided; whatever it finds out itself (a triple
+ * fault, PSCI's power-off) it decides there.
+ */
+#ifndef VMM_VCPU_H
+#define VMM_VCPU_H
+
+#include <pthread.h>
+#include <stdbool.h>
+
+#include "devices/bus.h"
+#include "vmm/ending.h"
+#include "vmm/kvm.h"
+
+struct kvm_run;
+
+struct vcpu {
+	unsigned int index;    /* [c] */
+	int fd;		       /* [c] owned; -1: none */
+	struct kvm_run *run;   /* [v] shared with KVM */
+	size_t run_size;       /* [c] */
+	const struct bus *bus; /* [c] */
+	struct ending *ending; /* [c] */
+	pthread_t thread;      /* [m] */
+	bool started;	       /* [m] */
+	char *report;	       /* [v] until the thread ended, then [m] */
+};
+
+/* Creates it in the VM, not yet set up by arch_vcpu_init(), not running. */
+int vcpu_open(struct vcpu *vcpu, const struct kvm *kvm, int vm_fd,
+	      unsigned int index, const struct bus *bus, struct ending *ending,
+	      struct err *err);
+
+int vcpu_start(struct vcpu *vcpu, struct err *err);
+
+/* Waits for the thread; the ending must be decided. */
+void vcpu_stop(struct vcpu *vcpu);
+
+/* After vcpu_stop(). */
+void vcpu_close(struct vcpu *vcpu);
+
+#endif
