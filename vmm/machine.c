@@ -76,6 +76,7 @@ static int load_kernel(struct machine *machine, struct arch_entry *ret_entry,
 	const struct machine_parts *parts = machine->parts;
 	const struct arch_board board = {
 		.memory = &machine->memory,
+		.vm = machine->arch,
 		.cpus = parts->options->cpus,
 		.virtio_count = count_virtio(parts->options),
 		.debug_exit = parts->options->debug_exit,
@@ -120,9 +121,6 @@ static int build_computer(struct machine *machine, struct err *err)
 	ret = kvm_check_cpus(parts->kvm, cpus, err);
 	if (!ret)
 		ret = ram_map(&machine->memory, parts->options->memory, err);
-	/* Before the VM: what cannot be booted is refused soonest. */
-	if (!ret)
-		ret = load_kernel(machine, &entry, err);
 	if (ret)
 		return ret;
 	machine->vm_fd = kvm_create_vm(parts->kvm, err);
@@ -132,6 +130,8 @@ static int build_computer(struct machine *machine, struct err *err)
 	if (!ret)
 		ret = arch_vm_new(parts->kvm->fd, machine->vm_fd, cpus,
 				  &machine->arch, err);
+	if (!ret)
+		ret = load_kernel(machine, &entry, err);
 	if (!ret)
 		ret = open_vcpus(machine, &entry, err);
 	if (!ret)
