@@ -13,24 +13,21 @@ scratch_new() {
 	chmod 777 "$SCRATCH/out"
 }
 
-# bootstrap ARCH PACKAGES HOOK [ARGUMENT]: a minimal Debian with the packages.
-# HOOK runs at its end as "HOOK ROOT $SCRATCH/out ARGUMENT", as root of the
-# name space or the machine, so that owners are those of a real system.
+# bootstrap ARCH PACKAGES disk|kernel: a minimal Debian with the packages, of
+# which $SCRATCH/out holds in the end what images/finish says. That runs as root
+# of the name space or the machine, so that owners are those of a real system.
 bootstrap() {
 	binfmt_enable "$1"
-	[ -n "$(apt_sources)" ] ||
-		die "apt knows no Debian source; run apt-get update first"
 	mode=unshare
 	[ "$(id -u)" != 0 ] || mode=root
-	cp "$3" "$SCRATCH/hook"
-	chmod 755 "$SCRATCH/hook"
+	cp guest-tests/images/finish "$SCRATCH/finish"
+	chmod 755 "$SCRATCH/finish"
 	# shellcheck disable=SC2086 # one word per package is what is wanted
 	include=$(echo $2 | tr ' ' ,)
 	apt_sources | mmdebstrap --mode=$mode --variant=minbase \
 		--architectures="$(debian_arch "$1")" --include="$include" \
-		--customize-hook="$SCRATCH/hook \"\$1\" $SCRATCH/out ${4-}" \
-		"$(apt_suite)" /dev/null - \
-		>"$SCRATCH/log" 2>&1 || {
+		--customize-hook="$SCRATCH/finish \"\$1\" $SCRATCH/out $3" \
+		"$(apt_suite)" /dev/null - >"$SCRATCH/log" 2>&1 || {
 		tail -n 40 "$SCRATCH/log" >&2
 		die "mmdebstrap failed; its last words are above"
 	}
