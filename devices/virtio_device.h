@@ -8,13 +8,14 @@
  * 3 (the device side) and 4.2 (MMIO).
  *
  * Life of a device: created at set-up; the driver negotiates; start() at
- * DRIVER_OK with the queues frozen; reset() at any time, any number of times;
- * then perhaps start() again. reset() returns only when nothing that the
- * device does touches guest memory or a queue any more.
+ * DRIVER_OK with the queues frozen; stop() at the driver's reset, which may
+ * come at any time and any number of times; then perhaps start() again. stop()
+ * returns only when nothing that the device does touches guest memory or a
+ * queue any more.
  *
  * Threads: the ops are called on vCPU threads (or main), one at a time, under
  * the transport's lock. virtio_interrupt() and virtio_needs_reset() take no
- * lock, so that a device's thread may call them while reset() waits for it.
+ * lock, so that a device's thread may call them while stop() waits for it.
  */
 #ifndef DEVICES_VIRTIO_DEVICE_H
 #define DEVICES_VIRTIO_DEVICE_H
@@ -39,10 +40,12 @@ struct virtio_device_ops {
 	/* DRIVER_OK. Chains may be waiting already, without a kick. */
 	void (*start)(struct virtio_device *device);
 	/* Quiesces; also called where start() was not. */
+	void (*stop)(struct virtio_device *device);
+	/* After stop(): the configuration as at first. NULL: never changes. */
 	void (*reset)(struct virtio_device *device);
 	/*
 	 * The driver's kick, for a queue without a kick event. Between start()
-	 * and reset() only. NULL where every queue has one.
+	 * and stop() only. NULL where every queue has one.
 	 */
 	void (*notify)(struct virtio_device *device, unsigned int queue);
 };
