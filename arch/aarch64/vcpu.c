@@ -123,29 +123,33 @@ static const struct {
 	{"ttbr1_el1", ARM64_SYS_REG(3, 0, 2, 0, 1)},
 };
 
+/* Three to a row. */
 static void dump_register(int vcpu_fd, const char *name, uint64_t id,
-			  unsigned int position, FILE *out)
+			  bool ends_row, FILE *out)
 {
-	const char *end = position % 3 == 2 ? "\n" : "  ";
 	uint64_t value;
 	struct kvm_one_reg reg = {.id = id, .addr = (uintptr_t)&value};
 
 	if (ioctl(vcpu_fd, KVM_GET_ONE_REG, &reg) < 0)
-		fprintf(out, "%9s %-16s%s", name, "unreadable", end);
+		fprintf(out, "%10s %-16s", name, "unreadable");
 	else
-		fprintf(out, "%9s %016" PRIx64 "%s", name, value, end);
+		fprintf(out, "%10s %016" PRIx64, name, value);
+	if (ends_row)
+		fputc('\n', out);
 }
 
 void arch_vcpu_dump(int vcpu_fd, FILE *out)
 {
-	for (unsigned int i = 0; i <= 30; i++) {
-		char name[sizeof("x30")];
+	const unsigned int count = ARRAY_LENGTH(special_registers);
+	char name[16];
 
-		snprintf(name, sizeof(name), "x%u", i % 31);
-		dump_register(vcpu_fd, name, x_register(i), i, out);
+	for (unsigned int i = 0; i <= 30; i++) {
+		snprintf(name, sizeof(name), "x%u", i);
+		dump_register(vcpu_fd, name, x_register(i),
+			      i % 3 == 2 || i == 30, out);
 	}
-	fputc('\n', out);
-	for (unsigned int i = 0; i < ARRAY_LENGTH(special_registers); i++)
+	for (unsigned int i = 0; i < count; i++)
 		dump_register(vcpu_fd, special_registers[i].name,
-			      special_registers[i].id, i, out);
+			      special_registers[i].id,
+			      i % 3 == 2 || i == count - 1, out);
 }
