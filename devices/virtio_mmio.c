@@ -29,7 +29,7 @@
 
 #define MAGIC	  0x74726976 /* "virt" */
 #define VERSION	  2
-#define VENDOR_ID 0x726f636c /* "lcor" */
+#define VENDOR_ID 0x72636c61 /* "alcr" */
 
 #define TRANSPORT_FEATURES (1ULL << VIRTIO_F_VERSION_1 | VIRTQUEUE_FEATURES)
 
