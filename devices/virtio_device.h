@@ -31,7 +31,7 @@ struct virtio_device;
 
 /* Transport to device. */
 struct virtio_device_ops {
-	/* [offset, offset + length) lies within config_size. */
+	/* [offset, offset + length) lies within config_size; not for 0. */
 	void (*read_config)(struct virtio_device *device, size_t offset,
 			    void *data, size_t length);
 	/* NULL where the configuration space is read-only. */

@@ -282,8 +282,8 @@ bool virtqueue_publish(struct virtqueue *queue)
 /* --- Kicks ---------------------------------------------------------------- */
 
 /*
- * With EVENT_IDX the last armed index stays behind while we serve, and the
- * driver kicks only when it passes that index: nothing to do.
+ * With EVENT_IDX the armed index stays behind while we serve, and the driver
+ * kicks only when it passes that index: nothing to do.
  */
 void virtqueue_disarm_kick(struct virtqueue *queue)
 {
@@ -293,23 +293,41 @@ void virtqueue_disarm_kick(struct virtqueue *queue)
 				 __ATOMIC_RELAXED);
 }
 
-bool virtqueue_arm_kick(struct virtqueue *queue)
+/* avail_event lies behind the used ring's last entry. */
+static void store_avail_event(struct virtqueue *queue, uint16_t index)
 {
-	uint16_t avail_index;
+	__virtio16 *avail_event = (void *)&queue->used->ring[queue->size];
+
+	__atomic_store_n(avail_event, htole16(index), __ATOMIC_SEQ_CST);
+}
+
+static uint16_t load_avail_index(const struct virtqueue *queue)
+{
+	return le16toh(__atomic_load_n(&queue->avail->idx, __ATOMIC_SEQ_CST));
+}
+
+/*
+ * The driver kicks when its index passes avail_event, so that must be the
+ * index which it has now: set it, and look again. A driver can add no more
+ * than the queue's size while we give nothing back, so this ends; one that
+ * does is caught by the next pop.
+ */
+unsigned int virtqueue_arm_kick(struct virtqueue *queue)
+{
+	uint16_t index, waiting;
 
 	if (!queue->size || queue->broken)
-		return false;
-	if (queue->event_idx) {
-		/* avail_event lies behind the used ring's last entry. */
-		__virtio16 *avail_event =
-			(void *)&queue->used->ring[queue->size];
-
-		__atomic_store_n(avail_event, htole16(queue->avail_next),
-				 __ATOMIC_SEQ_CST);
-	} else {
+		return 0;
+	if (!queue->event_idx)
 		__atomic_store_n(&queue->used->flags, 0, __ATOMIC_SEQ_CST);
+	index = load_avail_index(queue);
+	waiting = index - queue->avail_next;
+	while (queue->event_idx && waiting <= queue->size) {
+		store_avail_event(queue, index);
+		if (load_avail_index(queue) == index)
+			break;
+		index = load_avail_index(queue);
+		waiting = index - queue->avail_next;
 	}
-	avail_index =
-		le16toh(__atomic_load_n(&queue->avail->idx, __ATOMIC_SEQ_CST));
-	return avail_index != queue->avail_next;
+	return waiting;
 }

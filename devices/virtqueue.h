@@ -103,11 +103,12 @@ void virtqueue_push(struct virtqueue *queue, uint16_t head, size_t written);
 bool virtqueue_publish(struct virtqueue *queue);
 
 /*
- * While a queue is being served the driver need not kick; before its thread
- * sleeps it arms the kick again. virtqueue_arm_kick() answers true where more
- * came in the meantime: serve on.
+ * While a thread serves a queue the driver need not kick; before it sleeps it
+ * arms the kick again: from then on the driver kicks for what it adds.
+ * virtqueue_arm_kick() answers how many chains were added before that, and
+ * wait to be served without a kick.
  */
 void virtqueue_disarm_kick(struct virtqueue *queue);
-bool virtqueue_arm_kick(struct virtqueue *queue);
+unsigned int virtqueue_arm_kick(struct virtqueue *queue);
 
 #endif

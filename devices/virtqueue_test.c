@@ -197,11 +197,15 @@ static void test_kick_suppression(void)
 		CHECK(!virtqueue_arm_kick(&bench.queue));
 		CHECK_EQUAL(bench.driver.used->flags, 0);
 		CHECK_EQUAL(test_avail_event(&bench.driver), event_idx);
-		/* One that came without a kick is noticed when arming. */
+		/* What came without a kick is noticed when arming. */
 		test_offer(&bench.driver, test_chain(&bench.driver, &piece, 1));
-		CHECK(virtqueue_arm_kick(&bench.queue));
+		test_offer(&bench.driver, test_chain(&bench.driver, &piece, 1));
+		CHECK_EQUAL(virtqueue_arm_kick(&bench.queue), 2);
+		CHECK_EQUAL(test_avail_event(&bench.driver), event_idx * 3);
 		CHECK_EQUAL(pop(&bench), 1);
-		CHECK(!virtqueue_arm_kick(&bench.queue));
+		CHECK_EQUAL(virtqueue_arm_kick(&bench.queue), 1);
+		CHECK_EQUAL(pop(&bench), 1);
+		CHECK_EQUAL(virtqueue_arm_kick(&bench.queue), 0);
 		bench_fini(&bench);
 	}
 }
