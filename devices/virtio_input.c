@@ -13,7 +13,7 @@
 #include <assert.h>
 #include <endian.h>
 #include <errno.h>
-#include <linux/input-event-codes.h>
+#include <linux/input.h>
 #include <linux/virtio_ids.h>
 #include <linux/virtio_input.h>
 #include <pthread.h>
