@@ -109,20 +109,22 @@ static int set_cpuid(const struct arch_vm *vm, int vcpu_fd, unsigned int index,
 
 static int set_msrs(int vcpu_fd, struct err *err)
 {
-	struct {
-		struct kvm_msrs head;
-		struct kvm_msr_entry entries[2];
-	} msrs = {
-		.head.nmsrs = 2,
-		.entries = {{.index = MSR_MTRR_DEFAULT_TYPE,
-			     .data = MTRR_ENABLED_WRITE_BACK},
-			    {.index = MSR_MISC_ENABLE,
-			     .data = MISC_ENABLE_FAST_STRING}},
+	static const struct kvm_msr_entry entries[] = {
+		{.index = MSR_MTRR_DEFAULT_TYPE,
+		 .data = MTRR_ENABLED_WRITE_BACK},
+		{.index = MSR_MISC_ENABLE, .data = MISC_ENABLE_FAST_STRING},
 	};
+	struct kvm_msrs *msrs = calloc(1, sizeof(*msrs) + sizeof(entries));
+	int ret = 0;
 
-	if (ioctl(vcpu_fd, KVM_SET_MSRS, &msrs) != 2)
-		return err_errno(err, errno, "KVM refuses a vCPU's MSRs");
-	return 0;
+	if (!msrs)
+		return err_set(err, ENOMEM, "no memory for MSRs");
+	msrs->nmsrs = ARRAY_LENGTH(entries);
+	memcpy(msrs->entries, entries, sizeof(entries));
+	if (ioctl(vcpu_fd, KVM_SET_MSRS, msrs) != ARRAY_LENGTH(entries))
+		ret = err_errno(err, errno, "KVM refuses a vCPU's MSRs");
+	free(msrs);
+	return ret;
 }
 
 /* A flat segment of 4 GiB. */
