@@ -40,7 +40,6 @@ static int check_capabilities(int fd, struct err *err)
 		{KVM_CAP_IRQFD, "KVM_CAP_IRQFD"},
 		{KVM_CAP_IOEVENTFD, "KVM_CAP_IOEVENTFD"},
 		{KVM_CAP_IMMEDIATE_EXIT, "KVM_CAP_IMMEDIATE_EXIT"},
-		{KVM_CAP_ONE_REG, "KVM_CAP_ONE_REG"},
 	};
 
 	if (ioctl(fd, KVM_GET_API_VERSION, 0) != KVM_API_VERSION)

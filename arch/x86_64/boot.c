@@ -17,7 +17,8 @@ unsigned int boot_memory_map(const struct guest_memory *memory,
 	unsigned int count = 0;
 
 	ranges[count++] = (struct boot_range){0, LAYOUT_LOW_RAM_END, E820_RAM};
-	ranges[count++] = (struct boot_range){LAYOUT_ACPI, LAYOUT_ACPI_MAX,
+	ranges[count++] = (struct boot_range){LAYOUT_ACPI,
+					      LAYOUT_KERNEL - LAYOUT_ACPI,
 					      E820_RESERVED};
 	ranges[count++] = (struct boot_range){LAYOUT_KERNEL,
 					      low->size - LAYOUT_KERNEL,

@@ -49,7 +49,7 @@ bool elf_detect(const struct fd_map *kernel);
 int elf_load(const struct arch_board *board, gpa_t rsdp,
 	     struct arch_entry *ret_entry, struct err *err);
 
-/* The GDT and the identity map of the first 4 GiB. */
+/* The GDT, the identity map of the first 4 GiB and the reset vector. */
 int tables_write(const struct guest_memory *memory, struct err *err);
 
 /* The ACPI tables; *ret_rsdp is where the RSDP lies. */

@@ -8,6 +8,7 @@
  *   0x00010000  command line
  *   0x000a0000  hole: no RAM is announced up to 1 MiB
  *   0x000e0000  ACPI tables, the RSDP first
+ *   0x000ffff0  the reset vector, all that we have of a BIOS
  *   0x00100000  kernels from here on; initrd as high as allowed
  *   0xc0000000  end of low RAM; device windows up to 4 GiB
  *   0xd0000000  virtio-mmio, one page per device
@@ -27,7 +28,8 @@
 #define LAYOUT_CMDLINE_MAX  0x10000 /* bytes, with the final NUL */
 #define LAYOUT_LOW_RAM_END  0xa0000 /* of what e820 announces below 1 MiB */
 #define LAYOUT_ACPI	    0xe0000
-#define LAYOUT_ACPI_MAX	    0x20000
+#define LAYOUT_ACPI_MAX	    0x1fff0
+#define LAYOUT_RESET_VECTOR 0xffff0 /* 16 bytes */
 #define LAYOUT_KERNEL	    0x100000
 #define LAYOUT_HOLE	    (3 * GIB)
 #define LAYOUT_HIGH_RAM	    (4 * GIB)
