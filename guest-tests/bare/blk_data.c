@@ -389,7 +389,7 @@ void guest_main(void)
 		TEST(flush),
 	};
 
-	if (!blk_open(&disk, 0, ~0ULL & ~VIRTIO_BIT(VIRTIO_RING_F_EVENT_IDX)))
+	if (!blk_open(&disk, 0, BLK_FEATURES))
 		test_report("open", "no disk, or it refuses");
 	else
 		tests_run(tests, ARRAY_LENGTH(tests));

@@ -17,6 +17,11 @@
 #define BLK_NO_ANSWER	0x101 /* nothing in time */
 #define BLK_WRONG_USED	0x102 /* a used entry of another chain */
 
+/* The features that this driver can live with, EVENT_IDX aside. */
+#define BLK_FEATURES                                      \
+	(0xffff | VIRTIO_BIT(VIRTIO_BLK_F_WRITE_ZEROES) | \
+	 VIRTIO_BIT(VIRTIO_RING_F_INDIRECT_DESC))
+
 struct blk {
 	struct virtio virtio;
 	struct queue queue;

@@ -111,7 +111,6 @@ bool machine_has_debug_exit(void)
 void machine_exit(unsigned int value)
 {
 	out8(PORT_DEBUG_EXIT, (uint8_t)value);
-	machine_crash();
 	for (;;)
 		asm volatile("hlt");
 }
