@@ -72,7 +72,7 @@ static int load_code(const struct arch_board *board,
 						    : LAYOUT_KERNEL;
 	ret_span->size = max_u64(header->init_size, size);
 	if (ret_span->base < LAYOUT_KERNEL ||
-	    ret_span->base >= LAYOUT_HOLE - ret_span->size ||
+	    !range_fits(ret_span->base, ret_span->size, LAYOUT_HOLE) ||
 	    !guest_range(board->memory, ret_span->base, ret_span->size))
 		return err_set(
 			err, ENOSPC,
