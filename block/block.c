@@ -1,0 +1,224 @@
+/*
+ * block/block.c - the public calls of block.h: range checks, the lock, and the
+ * choice between the fast path and the slow one.
+ *
+ * One lock per disk. Requests that the map alone answers share it, so reads
+ * of known extents and writes in place run side by side; whatever changes a
+ * table or a cache of the chain holds it alone. Nothing is in flight when it
+ * is held alone, so a cluster that is freed there has no late readers.
+ */
+#include "block/block.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <stdlib.h>
+
+#include "base/iov.h"
+#include "base/math.h"
+#include "block/chain.h"
+#include "block/image.h"
+
+struct block {
+	struct image *top;     /* [c] owned */
+	pthread_rwlock_t lock; /* see above */
+};
+
+static struct block *block_new(void)
+{
+	struct block *block = calloc(1, sizeof(*block));
+	pthread_rwlockattr_t attr;
+
+	if (!block)
+		return NULL;
+	/* Or a guest that only reads would keep a writer out for ever. */
+	pthread_rwlockattr_init(&attr);
+	pthread_rwlockattr_setkind_np(
+		&attr, PTHREAD_RWLOCK_PREFER_WRITER_NONRECURSIVE_NP);
+	pthread_rwlock_init(&block->lock, &attr);
+	pthread_rwlockattr_destroy(&attr);
+	return block;
+}
+
+static void block_free(struct block *block)
+{
+	pthread_rwlock_destroy(&block->lock);
+	free(block);
+}
+
+int block_open(const struct block_options *options, struct block **ret_block,
+	       struct err *err)
+{
+	struct block *block = block_new();
+	int ret;
+
+	if (!block)
+		return err_set(err, ENOMEM, "out of memory");
+	ret = chain_open(options, &block->top, err);
+	if (ret) {
+		block_free(block);
+		return ret;
+	}
+	*ret_block = block;
+	return 0;
+}
+
+int block_close(struct block *block)
+{
+	int ret = image_close(block->top);
+
+	block_free(block);
+	return ret;
+}
+
+uint64_t block_size(const struct block *block)
+{
+	return block->top->size;
+}
+
+bool block_is_read_only(const struct block *block)
+{
+	return block->top->read_only;
+}
+
+uint64_t block_discard_granularity(const struct block *block)
+{
+	return block->top->discard_granularity;
+}
+
+static int block_check_range(const struct block *block, uint64_t offset,
+			     uint64_t length)
+{
+	if (!is_aligned(offset | length, BLOCK_SECTOR) ||
+	    !range_fits(offset, length, block->top->size))
+		return -EINVAL;
+	return 0;
+}
+
+/* The checks of whatever changes the disk. */
+static int block_check_change(const struct block *block, uint64_t offset,
+			      uint64_t length)
+{
+	if (block->top->read_only)
+		return -EROFS;
+	return block_check_range(block, offset, length);
+}
+
+int block_read(struct block *block, uint64_t offset, const struct iovec *iov,
+	       size_t count)
+{
+	struct cursor to = cursor_make(iov, count);
+	uint64_t length = iov_length(iov, count), done;
+	int ret = block_check_range(block, offset, length);
+
+	if (ret)
+		return ret;
+	pthread_rwlock_rdlock(&block->lock);
+	ret = image_read_fast(block->top, offset, length, &to, &done);
+	pthread_rwlock_unlock(&block->lock);
+	if (ret || done == length)
+		return ret;
+
+	pthread_rwlock_wrlock(&block->lock);
+	ret = image_read(block->top, offset + done, length - done, &to);
+	pthread_rwlock_unlock(&block->lock);
+	return ret;
+}
+
+int block_write(struct block *block, uint64_t offset, const struct iovec *iov,
+		size_t count)
+{
+	struct cursor from = cursor_make(iov, count);
+	uint64_t length = iov_length(iov, count), done;
+	int ret = block_check_change(block, offset, length);
+
+	if (ret)
+		return ret;
+	pthread_rwlock_rdlock(&block->lock);
+	ret = image_write_fast(block->top, offset, length, &from, &done);
+	pthread_rwlock_unlock(&block->lock);
+	if (ret || done == length)
+		return ret;
+
+	pthread_rwlock_wrlock(&block->lock);
+	ret = block->top->ops->write(block->top, offset + done, length - done,
+				     &from);
+	pthread_rwlock_unlock(&block->lock);
+	return ret;
+}
+
+static bool block_is_settled(const struct block *block)
+{
+	const struct image *top = block->top;
+
+	return !top->ops->is_settled || top->ops->is_settled(top);
+}
+
+int block_flush(struct block *block)
+{
+	bool settled;
+	int ret = 0;
+
+	if (block->top->read_only)
+		return 0;
+	pthread_rwlock_rdlock(&block->lock);
+	settled = block_is_settled(block);
+	if (settled)
+		ret = file_flush(block->top->file);
+	pthread_rwlock_unlock(&block->lock);
+	if (settled)
+		return ret;
+
+	pthread_rwlock_wrlock(&block->lock);
+	ret = block->top->ops->flush(block->top);
+	pthread_rwlock_unlock(&block->lock);
+	return ret;
+}
+
+int block_discard(struct block *block, uint64_t offset, uint64_t length)
+{
+	int ret = block_check_change(block, offset, length);
+
+	if (ret || !length)
+		return ret;
+	pthread_rwlock_wrlock(&block->lock);
+	ret = block->top->ops->discard(block->top, offset, length);
+	pthread_rwlock_unlock(&block->lock);
+	return ret;
+}
+
+int block_write_zeroes(struct block *block, uint64_t offset, uint64_t length,
+		       bool may_unmap)
+{
+	int ret = block_check_change(block, offset, length);
+
+	if (ret || !length)
+		return ret;
+	pthread_rwlock_wrlock(&block->lock);
+	ret = block->top->ops->write_zeroes(block->top, offset, length,
+					    may_unmap);
+	pthread_rwlock_unlock(&block->lock);
+	return ret;
+}
+
+void block_map(struct block *block, uint64_t offset, uint64_t length,
+	       struct block_extent *ret_extent)
+{
+	struct extent extent = {
+		.kind = BLOCK_EXTENT_UNCACHED,
+		.length = length,
+	};
+
+	if (!pthread_rwlock_tryrdlock(&block->lock)) {
+		block->top->ops->map(block->top, offset, length, &extent);
+		pthread_rwlock_unlock(&block->lock);
+	}
+	*ret_extent = (struct block_extent){
+		.kind = extent.kind,
+		.writable_in_place = extent.writable_in_place,
+		.fd = -1,
+		.host_offset = extent.host_offset,
+		.length = extent.length,
+	};
+	if (extent.kind == BLOCK_EXTENT_DATA)
+		ret_extent->fd = extent.image->file->fd;
+}

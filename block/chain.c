@@ -1,0 +1,176 @@
+/*
+ * block/chain.c - opening a disk's whole chain of files.
+ *
+ * Everything is open before the guest starts, and only from the top down:
+ * image, backing file, its backing file and so on, each of them read-only but
+ * the first. With "snapshot" that one is read-only too, and a nameless qcow2
+ * overlay lies above it.
+ */
+#include "block/chain.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+#include "base/math.h"
+#include "block/backing.h"
+#include "block/qcow2_create.h"
+
+/* Longer chains are slow, and more likely a trap than a wish. */
+#define CHAIN_MAX 16
+
+/* QEMU's default; an overlay is short-lived, and nothing else looks at it. */
+#define OVERLAY_CLUSTER_BITS	  16
+#define OVERLAY_CLUSTER_BITS_HUGE 21
+
+static int open_format(struct file *file, enum block_format format,
+		       const struct image_options *options,
+		       struct image **ret_image, struct err *err)
+{
+	if (format == BLOCK_RAW)
+		return raw_open(file, options, ret_image, err);
+	return qcow2_open(file, options, ret_image, err);
+}
+
+static int open_image(const char *path, enum block_format format,
+		      const struct block_options *disk, bool read_only,
+		      struct image **ret_image, struct err *err)
+{
+	struct file_options file_options = {
+		.read_only = read_only,
+		.direct = disk->cache == BLOCK_DIRECT,
+	};
+	struct image_options options = {
+		.name = path,
+		.read_only = read_only,
+		.l2_cache_size = disk->l2_cache_size,
+	};
+	struct file *file;
+	int ret;
+
+	ret = file_open(path, &file_options, &file, err);
+	if (ret)
+		return ret;
+	ret = open_format(file, format, &options, ret_image, err);
+	if (ret)
+		file_close(file);
+	return ret;
+}
+
+static int check_new(const struct image *top, const struct image *image,
+		     struct err *err)
+{
+	unsigned int depth = 1;
+
+	for (; top != image; top = top->backing, depth++)
+		if (top->file->device == image->file->device &&
+		    top->file->inode == image->file->inode)
+			return err_set(err, ELOOP,
+				       "%s is a backing file of itself",
+				       image->name);
+	if (depth > CHAIN_MAX)
+		return err_set(err, ELOOP,
+			       "a chain of more than %d backing files ends in "
+			       "%s",
+			       CHAIN_MAX - 1, image->name);
+	return 0;
+}
+
+/* Opens what @image names, and hangs it below @image. */
+static int open_backing(const struct image *top, struct image *image,
+			const struct block_options *disk, struct err *err)
+{
+	enum block_format format;
+	char *path;
+	int ret;
+
+	ret = backing_resolve(image, disk->backing, &path, err);
+	if (ret)
+		return ret;
+	ret = backing_format(image, &format, err);
+	if (!ret)
+		ret = open_image(path, format, disk, true, &image->backing,
+				 err);
+	free(path);
+	if (ret)
+		err_prefix(err, "the backing file of %s", image->name);
+	return ret ? ret : check_new(top, image->backing, err);
+}
+
+static int open_all_backing(struct image *top, const struct block_options *disk,
+			    struct err *err)
+{
+	int ret;
+
+	for (struct image *image = top; image->backing_ref.name[0];
+	     image = image->backing) {
+		ret = open_backing(top, image, disk, err);
+		if (ret)
+			return ret;
+	}
+	return 0;
+}
+
+/* Puts an empty image without a name above @base, which becomes its own. */
+static int open_overlay(struct image *base, const struct block_options *disk,
+			struct image **ret_overlay, struct err *err)
+{
+	struct qcow2_create_options create = {
+		.size = base->size,
+		.cluster_bits = OVERLAY_CLUSTER_BITS,
+		.version = 3,
+		.refcount_order = 4,
+	};
+	struct image_options options = {
+		.name = "the overlay",
+		.l2_cache_size = disk->l2_cache_size,
+	};
+	struct file *file;
+	int ret;
+
+	if (qcow2_create_size_max(create.cluster_bits) < base->size)
+		create.cluster_bits = OVERLAY_CLUSTER_BITS_HUGE;
+	ret = file_open_nameless(&file, err);
+	if (ret)
+		return ret;
+	ret = qcow2_create(file, &create, err);
+	if (!ret)
+		ret = qcow2_open(file, &options, ret_overlay, err);
+	if (ret)
+		file_close(file);
+	else
+		(*ret_overlay)->backing = base;
+	return ret;
+}
+
+static int begin(struct image *top, struct err *err)
+{
+	int ret = 0;
+
+	if (!top->read_only && top->ops->begin)
+		ret = top->ops->begin(top);
+	return ret ? err_errno(err, -ret, "cannot write %s", top->name) : 0;
+}
+
+int chain_open(const struct block_options *options, struct image **ret_top,
+	       struct err *err)
+{
+	bool read_only = options->read_only || options->snapshot;
+	struct image *top;
+	int ret;
+
+	ret = open_image(options->path, options->format, options, read_only,
+			 &top, err);
+	if (ret)
+		return ret;
+	ret = open_all_backing(top, options, err);
+	if (!ret && options->snapshot && !options->read_only)
+		ret = open_overlay(top, options, &top, err);
+	if (!ret)
+		ret = begin(top, err);
+	if (ret) {
+		image_close(top);
+		return ret;
+	}
+	*ret_top = top;
+	return 0;
+}

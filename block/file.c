@@ -1,0 +1,147 @@
+/* block/file.c - what all kinds of file share; see file.h. */
+#include "block/file.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+#include "base/math.h"
+
+/* How many pieces of a cursor become one system call. */
+#define FILE_PIECES 64
+
+#define FILE_ZERO_CHUNK (64 * KIB)
+
+void file_init(struct file *file, const struct file_ops *ops, uint64_t size)
+{
+	*file = (struct file){.ops = ops, .fd = -1};
+	atomic_init(&file->size, size);
+	atomic_init(&file->flush_error, 0);
+}
+
+void file_close(struct file *file)
+{
+	if (file)
+		file->ops->close(file);
+}
+
+uint64_t file_size(const struct file *file)
+{
+	return atomic_load_explicit(&file->size, memory_order_relaxed);
+}
+
+static void file_grow(struct file *file, uint64_t end)
+{
+	uint_fast64_t size = file_size(file);
+
+	while (size < end &&
+	       !atomic_compare_exchange_weak(&file->size, &size, end))
+		;
+}
+
+int file_read(struct file *file, void *buffer, size_t length, uint64_t offset)
+{
+	struct iovec iov = {buffer, length};
+
+	return file->ops->readv(file, &iov, 1, offset);
+}
+
+int file_write(struct file *file, const void *buffer, size_t length,
+	       uint64_t offset)
+{
+	struct iovec iov = {(void *)buffer, length};
+
+	return file_writev(file, &iov, 1, offset);
+}
+
+/*
+ * A failed write may have grown the file, too: what is past the size must be
+ * untouched, so it counts as grown in either case.
+ */
+int file_writev(struct file *file, struct iovec *iov, size_t count,
+		uint64_t offset)
+{
+	uint64_t end = offset;
+	int ret;
+
+	for (size_t i = 0; i < count; i++)
+		end += iov[i].iov_len;
+	ret = file->ops->writev(file, iov, count, offset);
+	file_grow(file, end);
+	return ret;
+}
+
+int file_read_to(struct file *file, uint64_t offset, uint64_t length,
+		 struct cursor *to)
+{
+	struct iovec pieces[FILE_PIECES];
+	uint64_t bytes;
+	size_t count;
+	int ret;
+
+	for (; length; length -= bytes, offset += bytes) {
+		count = cursor_take(to, length, pieces, FILE_PIECES, &bytes);
+		ret = file->ops->readv(file, pieces, count, offset);
+		if (ret)
+			return ret;
+	}
+	return 0;
+}
+
+int file_write_from(struct file *file, uint64_t offset, uint64_t length,
+		    struct cursor *from)
+{
+	struct iovec pieces[FILE_PIECES];
+	uint64_t bytes;
+	size_t count;
+	int ret;
+
+	for (; length; length -= bytes, offset += bytes) {
+		count = cursor_take(from, length, pieces, FILE_PIECES, &bytes);
+		ret = file_writev(file, pieces, count, offset);
+		if (ret)
+			return ret;
+	}
+	return 0;
+}
+
+int file_flush(struct file *file)
+{
+	int ret = atomic_load(&file->flush_error);
+
+	if (ret)
+		return ret;
+	ret = file->ops->flush(file);
+	if (ret)
+		atomic_store(&file->flush_error, ret);
+	return ret;
+}
+
+static int file_write_zeroes(struct file *file, uint64_t offset,
+			     uint64_t length)
+{
+	static const uint8_t zeroes[FILE_ZERO_CHUNK];
+	uint64_t part;
+	int ret;
+
+	for (; length; length -= part, offset += part) {
+		part = min_u64(length, sizeof(zeroes));
+		ret = file_write(file, zeroes, part, offset);
+		if (ret)
+			return ret;
+	}
+	return 0;
+}
+
+int file_zero(struct file *file, uint64_t offset, uint64_t length,
+	      bool may_unmap)
+{
+	int ret = file->ops->zero(file, offset, length, may_unmap);
+
+	return ret == -EOPNOTSUPP ? file_write_zeroes(file, offset, length)
+				  : ret;
+}
+
+void file_discard(struct file *file, uint64_t offset, uint64_t length)
+{
+	file->ops->zero(file, offset, length, true);
+}

@@ -1,0 +1,109 @@
+/*
+ * block/file.h - the bytes under an image: a host file, or one in memory.
+ *
+ * The small interface that formats do all their I/O through, so that tests can
+ * slide a recording or a failing file under them. A kind of file is a const
+ * ops table and a struct that begins with a struct file.
+ *
+ * Functions return 0 or -errno. Any thread, at once; but two writes that
+ * overlap, or a write and a read, are the caller's to keep apart.
+ */
+#ifndef BLOCK_FILE_H
+#define BLOCK_FILE_H
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+#include <sys/uio.h>
+
+#include "base/err.h"
+#include "block/cursor.h"
+
+struct file;
+
+/* Iovecs are used up (changed) by the callee. */
+struct file_ops {
+	/* What lies past the end of the file reads as zeroes. */
+	int (*readv)(struct file *file, struct iovec *iov, size_t count,
+		     uint64_t offset);
+	/* Past its end, the file grows; a gap reads as zeroes. */
+	int (*writev)(struct file *file, struct iovec *iov, size_t count,
+		      uint64_t offset);
+	/* Every write that has ended is on stable storage. */
+	int (*flush)(struct file *file);
+	/*
+	 * The range reads as zeroes; the file does not grow. -EOPNOTSUPP, and
+	 * nothing done, where that takes a write of zeroes. @may_unmap: and
+	 * its space is given back; else it stays reserved.
+	 */
+	int (*zero)(struct file *file, uint64_t offset, uint64_t length,
+		    bool may_unmap);
+	void (*close)(struct file *file);
+};
+
+struct file {
+	const struct file_ops *ops; /* [c] */
+	int fd;			    /* [c] -1 where there is none */
+	dev_t device;		    /* [c] with inode: which file it is */
+	ino_t inode;		    /* [c] 0: not a host file with a name */
+	atomic_uint_fast64_t size;  /* [a] bytes; of a block device, too */
+	atomic_int flush_error;	    /* [a] sticky, see file_flush() */
+};
+
+struct file_options {
+	bool read_only;
+	bool direct; /* O_DIRECT: past the page cache */
+};
+
+/*
+ * Opens a regular file or a block device by name, once, and takes the locks
+ * of file_lock.h on it. The caller closes it.
+ */
+int file_open(const char *path, const struct file_options *options,
+	      struct file **ret_file, struct err *err);
+
+/*
+ * A file without a name in $TMPDIR or /var/tmp, empty, gone when it is closed.
+ * It does not outlive the program, so flushing it does nothing.
+ */
+int file_open_nameless(struct file **ret_file, struct err *err);
+
+/* Sets what all kinds of file share; @size is the size at the start. */
+void file_init(struct file *file, const struct file_ops *ops, uint64_t size);
+
+/* NULL is none. */
+void file_close(struct file *file);
+
+uint64_t file_size(const struct file *file);
+
+int file_read(struct file *file, void *buffer, size_t length, uint64_t offset);
+int file_write(struct file *file, const void *buffer, size_t length,
+	       uint64_t offset);
+
+/* @iov is used up. */
+int file_writev(struct file *file, struct iovec *iov, size_t count,
+		uint64_t offset);
+
+/* Between the file and the next @length bytes of the cursor's iovec. */
+int file_read_to(struct file *file, uint64_t offset, uint64_t length,
+		 struct cursor *to);
+int file_write_from(struct file *file, uint64_t offset, uint64_t length,
+		    struct cursor *from);
+
+/*
+ * Once a flush has failed, the kernel may have dropped what it could not
+ * write, and a second one would succeed without it: so every later flush of
+ * the file fails as well, with the same error.
+ */
+int file_flush(struct file *file);
+
+/* As in struct file_ops, but writes zeroes where that is what it takes. */
+int file_zero(struct file *file, uint64_t offset, uint64_t length,
+	      bool may_unmap);
+
+/* A hint: the range may read as zeroes or as before. */
+void file_discard(struct file *file, uint64_t offset, uint64_t length);
+
+#endif

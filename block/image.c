@@ -1,0 +1,148 @@
+/*
+ * block/image.c - reading and writing what map() answers; see image.h.
+ */
+#include "block/image.h"
+
+#include <errno.h>
+
+#include "base/math.h"
+
+int image_close(struct image *image)
+{
+	struct image *backing;
+	int ret = 0, closed;
+
+	for (; image; image = backing) {
+		backing = image->backing;
+		closed = image->ops->close(image);
+		if (!ret)
+			ret = closed;
+	}
+	return ret;
+}
+
+/* Reads an extent without the slow path; false where that is needed. */
+static bool extent_read_fast(const struct extent *extent, struct cursor *to,
+			     int *ret_error)
+{
+	switch (extent->kind) {
+	case BLOCK_EXTENT_DATA:
+		*ret_error = file_read_to(extent->image->file,
+					  extent->host_offset, extent->length,
+					  to);
+		return true;
+	case BLOCK_EXTENT_ZERO:
+		cursor_zero(to, extent->length);
+		*ret_error = 0;
+		return true;
+	default:
+		return false;
+	}
+}
+
+int image_read_fast(struct image *image, uint64_t offset, uint64_t length,
+		    struct cursor *to, uint64_t *ret_done)
+{
+	struct extent extent;
+	uint64_t done = 0;
+	int ret = 0;
+
+	while (done < length) {
+		image->ops->map(image, offset + done, length - done, &extent);
+		if (!extent_read_fast(&extent, to, &ret) || ret)
+			break;
+		done += extent.length;
+	}
+	*ret_done = done;
+	return ret;
+}
+
+int image_write_fast(struct image *image, uint64_t offset, uint64_t length,
+		     struct cursor *from, uint64_t *ret_done)
+{
+	struct extent extent;
+	uint64_t done = 0;
+	int ret = 0;
+
+	while (done < length) {
+		image->ops->map(image, offset + done, length - done, &extent);
+		if (!extent.writable_in_place)
+			break;
+		ret = file_write_from(extent.image->file, extent.host_offset,
+				      extent.length, from);
+		if (ret)
+			break;
+		done += extent.length;
+	}
+	*ret_done = done;
+	return ret;
+}
+
+/* The next extent, loaded if need be. */
+static int image_find(struct image *image, uint64_t offset, uint64_t length,
+		      struct extent *ret_extent)
+{
+	int ret;
+
+	image->ops->map(image, offset, length, ret_extent);
+	if (ret_extent->kind != BLOCK_EXTENT_UNCACHED)
+		return 0;
+	ret = image->ops->load(image, offset);
+	if (ret)
+		return ret;
+	image->ops->map(image, offset, length, ret_extent);
+	return ret_extent->kind == BLOCK_EXTENT_UNCACHED ? -EIO : 0;
+}
+
+int image_read(struct image *image, uint64_t offset, uint64_t length,
+	       struct cursor *to)
+{
+	struct extent extent;
+	int ret;
+
+	while (length) {
+		ret = image_find(image, offset, length, &extent);
+		if (!ret && !extent_read_fast(&extent, to, &ret))
+			ret = extent.image->ops->inflate(extent.image, offset,
+							 extent.length, to);
+		if (ret)
+			return ret;
+		offset += extent.length;
+		length -= extent.length;
+	}
+	return 0;
+}
+
+int image_read_padded(struct image *image, uint64_t offset, uint64_t length,
+		      void *buffer)
+{
+	struct iovec iov = {buffer, length};
+	struct cursor to = cursor_make(&iov, 1);
+	uint64_t inside = 0;
+	int ret = 0;
+
+	if (offset < image->size)
+		inside = min_u64(length, image->size - offset);
+	if (inside)
+		ret = image_read(image, offset, inside, &to);
+	if (!ret)
+		cursor_zero(&to, length - inside);
+	return ret;
+}
+
+bool image_is_zero(struct image *image, uint64_t offset, uint64_t length)
+{
+	struct extent extent;
+	uint64_t end;
+
+	if (offset >= image->size)
+		return true;
+	end = offset + min_u64(length, image->size - offset);
+	for (; offset < end; offset += extent.length) {
+		if (image_find(image, offset, end - offset, &extent))
+			return false;
+		if (extent.kind != BLOCK_EXTENT_ZERO)
+			return false;
+	}
+	return true;
+}

@@ -1,0 +1,128 @@
+/*
+ * block/image.h - one file of a disk's chain, seen through its format.
+ *
+ * A format is a const ops table and a struct that begins with a struct image.
+ * map() is the seam between the fast path, which image.c and block.c run, and
+ * the slow path, which is the format's other operations.
+ *
+ * Threads: map() and the fast path may run in many threads at once; everything
+ * else runs alone. The disk's lock (block.c) sees to that, for the whole
+ * chain. Ranges lie within the image and are multiples of BLOCK_SECTOR, unless
+ * a function says otherwise.
+ */
+#ifndef BLOCK_IMAGE_H
+#define BLOCK_IMAGE_H
+
+#include "block/block.h"
+#include "block/cursor.h"
+#include "block/file.h"
+
+struct image;
+
+/* As struct block_extent says, with the image of the chain that it lies in. */
+struct extent {
+	enum block_extent_kind kind;
+	bool writable_in_place;
+	struct image *image;  /* DATA, COMPRESSED */
+	uint64_t host_offset; /* DATA: in image->file */
+	uint64_t length;
+};
+
+struct image_ops {
+	/* Memory only. What looks wrong is UNCACHED: load() will say why. */
+	void (*map)(struct image *image, uint64_t offset, uint64_t length,
+		    struct extent *ret_extent);
+	/*
+	 * Reads the tables that map() lacks to answer for @offset, or fails.
+	 * NULL where map() always answers.
+	 */
+	int (*load)(struct image *image, uint64_t offset);
+	/* Reads a part of a COMPRESSED extent of this very image. */
+	int (*inflate)(struct image *image, uint64_t offset, uint64_t length,
+		       struct cursor *to);
+	/* Any write. NULL where all of the image is writable in place. */
+	int (*write)(struct image *image, uint64_t offset, uint64_t length,
+		     struct cursor *from);
+	/*
+	 * The first of a writer's operations, once everything about the disk
+	 * is known to be good. NULL: nothing to do. Until then nothing was
+	 * written.
+	 */
+	int (*begin)(struct image *image);
+	/* See block.h. */
+	int (*discard)(struct image *image, uint64_t offset, uint64_t length);
+	int (*write_zeroes)(struct image *image, uint64_t offset,
+			    uint64_t length, bool may_unmap);
+	/*
+	 * Is there nothing that flush() would write? Then flushing the file is
+	 * enough. May run in many threads, like map(). NULL: always so.
+	 */
+	bool (*is_settled)(const struct image *image);
+	int (*flush)(struct image *image);
+	/* Writes back and frees the image, its file included. */
+	int (*close)(struct image *image);
+};
+
+/* A backing file, as the image names it. */
+struct image_backing {
+	char name[1024]; /* empty: there is none */
+	char format[16]; /* empty: not stated */
+};
+
+struct image {
+	const struct image_ops *ops;	  /* [c] */
+	struct file *file;		  /* [c] owned */
+	struct image *backing;		  /* [c] owned; NULL: zeroes */
+	const char *name;		  /* [c] owned; for messages */
+	struct image_backing backing_ref; /* [c] */
+	uint64_t size;			  /* [c] multiple of BLOCK_SECTOR */
+	uint64_t discard_granularity;	  /* [c] */
+	bool read_only;			  /* [c] */
+};
+
+struct image_options {
+	const char *name; /* for messages */
+	bool read_only;
+	uint64_t l2_cache_size; /* 0: the default */
+};
+
+/*
+ * Open a file as an image, without its backing file. On success the image owns
+ * @file; on failure the caller still does.
+ */
+int raw_open(struct file *file, const struct image_options *options,
+	     struct image **ret_image, struct err *err);
+int qcow2_open(struct file *file, const struct image_options *options,
+	       struct image **ret_image, struct err *err);
+
+/* Closes the image and its chain; NULL is none. The first error. */
+int image_close(struct image *image);
+
+/*
+ * The fast path: as much of the front of the range as map() answers at once.
+ * *ret_done says how much that was; less than @length without an error: the
+ * rest is for the slow path.
+ */
+int image_read_fast(struct image *image, uint64_t offset, uint64_t length,
+		    struct cursor *to, uint64_t *ret_done);
+int image_write_fast(struct image *image, uint64_t offset, uint64_t length,
+		     struct cursor *from, uint64_t *ret_done);
+
+/* All of the range, by whatever path. */
+int image_read(struct image *image, uint64_t offset, uint64_t length,
+	       struct cursor *to);
+
+/*
+ * Into a flat buffer, of any alignment, and with zeroes for what lies past the
+ * end of the image.
+ */
+int image_read_padded(struct image *image, uint64_t offset, uint64_t length,
+		      void *buffer);
+
+/*
+ * Is the range known to read as zeroes, by the tables alone? As for
+ * image_read_padded(). May load tables; an error there counts as no.
+ */
+bool image_is_zero(struct image *image, uint64_t offset, uint64_t length);
+
+#endif

@@ -1,0 +1,316 @@
+/*
+ * block/qcow2.h - qcow2 from the inside: private to block/qcow2_*.c.
+ *
+ * In reading order:
+ *   qcow2_format.h	  the format on disk
+ *   qcow2_header.c	  header and extensions: checked, and what is refused
+ *   qcow2_open.c	  opening and closing, the ops table
+ *   qcow2_cache.c	  pieces of L2 tables and refcount blocks in memory
+ *   qcow2_map.c	  guest offset -> extent: the fast path's question
+ *   qcow2_compressed.c	  reading compressed clusters
+ *   qcow2_order.c	  what must be on disk before what
+ *   qcow2_refcount.c	  refcounts, and blocks of them
+ *   qcow2_reftable.c	  growing the refcount table
+ *   qcow2_alloc.c	  taking clusters, and giving them back
+ *   qcow2_l2.c		  L2 tables that may be written
+ *   qcow2_write.c	  writes: in place, or to new clusters
+ *   qcow2_erase.c	  discard and write-zeroes
+ *   qcow2_metadata.c	  which clusters hold tables: overlap checks
+ *   qcow2_snapshot.c	  where snapshots keep theirs
+ *   qcow2_corrupt.c	  an image that turns out to be wrong
+ *   qcow2_create.c	  making an empty image
+ *
+ * Threads: as image.h says. qcow2_map() and what it calls only read; the rest
+ * runs alone.
+ *
+ * Words: a cluster number counts clusters from the start of the file (host) or
+ * of the disk (guest); an offset is in bytes. -EUCLEAN always comes from
+ * qcow2_corrupt(), which has told the user.
+ */
+#ifndef BLOCK_QCOW2_H
+#define BLOCK_QCOW2_H
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/endian.h"
+#include "base/err.h"
+#include "block/image.h"
+#include "block/qcow2_format.h"
+
+/* --- qcow2_header.c: the header, checked ---------------------------------- */
+
+struct qcow2_info {
+	unsigned int version;
+	unsigned int cluster_bits;
+	unsigned int refcount_order;
+	enum qcow2_compression compression;
+	uint64_t size; /* bytes, rounded down to a sector as QEMU does */
+	uint64_t incompatible;
+	uint64_t autoclear;
+	uint64_t l1_offset;
+	uint64_t l1_size; /* entries */
+	uint64_t reftable_offset;
+	uint64_t reftable_clusters;
+	uint64_t snapshots_offset;
+	uint64_t snapshot_count;
+	struct image_backing backing;
+};
+
+/*
+ * Reads and checks the header and its extensions. Nothing in *ret_info needs
+ * another look before it is used for a shift, a size or an allocation.
+ */
+int qcow2_header_read(struct file *file, const char *name, bool read_only,
+		      struct qcow2_info *ret_info, struct err *err);
+
+/* --- qcow2_cache.c: slices of tables -------------------------------------- */
+
+struct qcow2;
+
+/*
+ * What waits in memory, in the order in which it may reach the disk: nothing
+ * of a stage is written before everything of the stages above it is durable.
+ */
+enum qcow2_stage {
+	QCOW2_STAGE_REFCOUNTS, /* refcounts; guest data in new clusters */
+	QCOW2_STAGE_REFTABLE,  /* pointers to refcount blocks */
+	QCOW2_STAGE_L2,	       /* pointers to guest data */
+	QCOW2_STAGE_L1,	       /* pointers to L2 tables */
+	QCOW2_STAGES,
+};
+
+struct qcow2_slice {
+	uint64_t offset; /* in the file; 0: unused */
+	uint8_t *data;	 /* NULL until first used */
+	uint32_t next;	 /* in its bucket; index + 1, 0: the last */
+	bool dirty;
+	atomic_bool recent; /* [a] for the clock hand */
+};
+
+struct qcow2_cache {
+	struct qcow2 *qcow2;
+	enum qcow2_stage stage;
+	size_t slice_size;
+	uint32_t capacity; /* slices */
+	uint32_t used;	   /* slices that have data */
+	uint32_t hand;	   /* of the clock that picks whom to evict */
+	uint32_t bucket_mask;
+	uint32_t *buckets; /* index + 1, 0: empty */
+	struct qcow2_slice *slices;
+	uint32_t *dirty; /* indexes, dirty_count of them */
+	uint32_t dirty_count;
+};
+
+/* @bytes bounds the memory; there is always room for one slice. */
+int qcow2_cache_init(struct qcow2_cache *cache, struct qcow2 *qcow2,
+		     enum qcow2_stage stage, uint64_t bytes);
+void qcow2_cache_fini(struct qcow2_cache *cache);
+
+/* A table's slice that begins at @offset, from memory; NULL if not there. */
+const uint8_t *qcow2_cache_peek(const struct qcow2_cache *cache,
+				uint64_t offset);
+
+/* The same, read if need be. Valid until the next get from this cache. */
+int qcow2_cache_get(struct qcow2_cache *cache, uint64_t offset,
+		    uint8_t **ret_data);
+
+/* What the last get() returned was changed. */
+void qcow2_cache_mark_dirty(struct qcow2_cache *cache, uint64_t offset);
+
+/* Forgets the slices of a range whose clusters were freed. */
+void qcow2_cache_drop(struct qcow2_cache *cache, uint64_t offset,
+		      uint64_t length);
+
+/* Writes what is dirty. Only for qcow2_order.c, which knows when. */
+int qcow2_cache_write_back(struct qcow2_cache *cache);
+
+/* --- The image ------------------------------------------------------------ */
+
+/* A table that is in memory as a whole. Big endian, as on disk. */
+struct qcow2_table {
+	uint64_t offset; /* in the file */
+	uint64_t count;	 /* entries */
+	be64 *entries;
+	uint64_t dirty_first; /* of the entries not yet written: */
+	uint64_t dirty_end;   /* [first, end) */
+	bool moved;	      /* the header does not point here yet */
+};
+
+/* Clusters that hold tables: a hash set. */
+struct qcow2_metadata {
+	uint64_t *slots; /* cluster + 1; 0: empty */
+	uint64_t mask;	 /* slots - 1 */
+	uint64_t count;
+};
+
+/* Host clusters that follow each other. */
+struct qcow2_run {
+	uint64_t first;
+	uint64_t count;
+};
+
+#define QCOW2_RUNS_MAX 4096
+
+struct qcow2_alloc {
+	/* Known to be free; a hint, checked before it is used. */
+	struct qcow2_run free[QCOW2_RUNS_MAX];
+	size_t free_count;
+	/* Below it nothing is free that is not in free[]. */
+	uint64_t cursor;
+	/*
+	 * No longer pointed to in memory, but perhaps still on disk: their
+	 * refcounts go down when the pointers are durably gone.
+	 */
+	struct qcow2_run dead[QCOW2_RUNS_MAX];
+	size_t dead_count;
+};
+
+/* Compressed clusters that were read lately, inflated. */
+struct qcow2_inflated {
+	struct qcow2_inflated_slot {
+		uint64_t entry;	   /* the L2 entry; 0: unused */
+		uint64_t last_use; /* a time of qcow2_inflated.clock */
+		uint8_t *data;
+	} * slots;
+	size_t slot_count;
+	uint64_t clock;
+	uint8_t *input; /* the compressed bytes */
+	void *zstd;	/* ZSTD_DCtx, NULL until needed */
+};
+
+struct qcow2 {
+	struct image image;
+	struct qcow2_info info;	    /* [c] but for what growing tables change */
+	unsigned int cluster_bits;  /* [c] */
+	uint64_t cluster_size;	    /* [c] */
+	unsigned int l2_bits;	    /* [c] log2 of the entries of an L2 table */
+	unsigned int slice_bits;    /* [c] log2 of the entries of a slice */
+	unsigned int refblock_bits; /* [c] log2 of the entries of a block */
+	struct qcow2_table l1;
+	struct qcow2_table reftable; /* empty if read-only */
+	struct qcow2_cache l2_cache;
+	struct qcow2_cache refcount_cache;
+	bool unsynced[QCOW2_STAGES]; /* written since the last fdatasync */
+	struct qcow2_metadata metadata;
+	struct qcow2_alloc *alloc; /* NULL if read-only */
+	struct qcow2_inflated inflated;
+	bool corrupt; /* changed alone, read by map(): no write any more */
+};
+
+static inline struct qcow2 *qcow2_of(struct image *image)
+{
+	return (struct qcow2 *)image;
+}
+
+static inline const struct qcow2 *qcow2_of_const(const struct image *image)
+{
+	return (const struct qcow2 *)image;
+}
+
+static inline uint64_t qcow2_cluster_of(const struct qcow2 *qcow2,
+					uint64_t offset)
+{
+	return offset >> qcow2->cluster_bits;
+}
+
+/* --- qcow2_corrupt.c ------------------------------------------------------ */
+
+/*
+ * The image is wrong: says so (the first time), sets the corrupt bit if the
+ * image may be written, refuses writes from now on. Returns -EUCLEAN.
+ */
+__attribute__((format(printf, 2, 3))) int qcow2_corrupt(struct qcow2 *qcow2,
+							const char *format,
+							...);
+
+/* --- qcow2_map.c ---------------------------------------------------------- */
+
+enum qcow2_kind {
+	QCOW2_UNALLOCATED,
+	QCOW2_NORMAL,
+	QCOW2_ZERO_PLAIN,
+	QCOW2_ZERO_ALLOCATED,
+	QCOW2_COMPRESSED,
+};
+
+/* What an L2 entry says. */
+struct qcow2_cluster {
+	enum qcow2_kind kind;
+	bool copied;	      /* NORMAL, ZERO_ALLOCATED: nobody else has it */
+	uint64_t host_offset; /* COMPRESSED: of its first byte */
+	uint64_t host_length; /* COMPRESSED: bytes */
+};
+
+/* False if the entry cannot be right, or leads to the image's own tables. */
+bool qcow2_decode(const struct qcow2 *qcow2, uint64_t entry,
+		  struct qcow2_cluster *ret_cluster);
+
+/* Where in the tables a guest offset is found. */
+struct qcow2_place {
+	uint64_t l1_index;
+	uint64_t slice_offset; /* of the slice in its L2 table */
+	uint64_t index;	       /* of the entry in the slice */
+	uint64_t left;	       /* entries from there to the slice's end */
+};
+
+struct qcow2_place qcow2_find(const struct qcow2 *qcow2, uint64_t offset);
+
+/* The offset of the L2 table, 0 for none; false if it cannot be right. */
+bool qcow2_l2_offset(const struct qcow2 *qcow2, uint64_t l1_entry,
+		     uint64_t *ret_offset);
+
+/* Tells qcow2_corrupt() of such an entry. */
+int qcow2_bad_l1(struct qcow2 *qcow2, uint64_t l1_index);
+int qcow2_bad_l2(struct qcow2 *qcow2, uint64_t offset, uint64_t entry);
+
+static inline uint64_t qcow2_entry(const uint8_t *slice, uint64_t index)
+{
+	return be64_get(((const be64 *)slice)[index]);
+}
+
+static inline uint64_t qcow2_l1_entry(const struct qcow2 *qcow2, uint64_t index)
+{
+	return be64_get(qcow2->l1.entries[index]);
+}
+
+/*
+ * What the tables say of the cluster at a guest offset, read if need be; for
+ * one without an L2 table, what an empty table would say.
+ */
+int qcow2_lookup(struct qcow2 *qcow2, uint64_t offset, uint64_t *ret_entry,
+		 struct qcow2_cluster *ret_cluster);
+
+void qcow2_map(struct image *image, uint64_t offset, uint64_t length,
+	       struct extent *ret_extent);
+int qcow2_load(struct image *image, uint64_t offset);
+
+/* --- qcow2_compressed.c --------------------------------------------------- */
+
+int qcow2_inflated_init(struct qcow2 *qcow2);
+void qcow2_inflated_fini(struct qcow2 *qcow2);
+int qcow2_inflate(struct image *image, uint64_t offset, uint64_t length,
+		  struct cursor *to);
+/* Compressed clusters were freed: the file may change where they were. */
+void qcow2_inflated_drop(struct qcow2 *qcow2);
+
+/* --- qcow2_metadata.c ----------------------------------------------------- */
+
+/* Collects the tables of an open image; wrong ones fail a writer's opening. */
+int qcow2_metadata_init(struct qcow2 *qcow2, struct err *err);
+void qcow2_metadata_fini(struct qcow2 *qcow2);
+
+/*
+ * Before the first write to clusters that will hold tables. -EUCLEAN: one of
+ * them holds a table already, though it seemed to be free. -ENOMEM, -EFBIG.
+ */
+int qcow2_metadata_claim(struct qcow2 *qcow2, uint64_t first, uint64_t count);
+void qcow2_metadata_remove(struct qcow2 *qcow2, uint64_t cluster);
+
+/* Does the range touch a table? Pure. */
+bool qcow2_metadata_overlaps(const struct qcow2 *qcow2, uint64_t offset,
+			     uint64_t length);
+
+#endif

@@ -1,0 +1,25 @@
+/*
+ * block/qcow2_create.h - making an empty image.
+ */
+#ifndef BLOCK_QCOW2_CREATE_H
+#define BLOCK_QCOW2_CREATE_H
+
+#include "block/file.h"
+#include "block/qcow2_format.h"
+
+struct qcow2_create_options {
+	uint64_t size; /* bytes, a multiple of 512 */
+	unsigned int cluster_bits;
+	unsigned int version;	     /* 2 or 3 */
+	unsigned int refcount_order; /* 4 for version 2 */
+	enum qcow2_compression compression;
+};
+
+/* The largest disk for such clusters: what the largest L1 table maps. */
+uint64_t qcow2_create_size_max(unsigned int cluster_bits);
+
+/* Writes an empty image into an empty file. */
+int qcow2_create(struct file *file, const struct qcow2_create_options *options,
+		 struct err *err);
+
+#endif

@@ -1,0 +1,103 @@
+/*
+ * block/qcow2_extension.c - header extensions; see qcow2_extension.h.
+ *
+ * They are only read. Since no writer here ever rewrites the header as a
+ * whole, all of them, known or not, stay as they are.
+ */
+#include "block/qcow2_extension.h"
+
+#include <errno.h>
+#include <string.h>
+
+/* A walk over the extensions. */
+struct walk {
+	struct file *file;
+	uint64_t next; /* where the next one begins */
+	uint64_t end;  /* of the first cluster */
+	uint32_t type;
+	uint64_t data;	 /* where the current one's data is */
+	uint32_t length; /* and how long */
+};
+
+/* 1: there is a next one. 0: the end. -errno. */
+static int walk_next(struct walk *walk)
+{
+	struct qcow2_extension extension;
+	int ret;
+
+	if (!range_fits(walk->next, sizeof(extension), walk->end))
+		return 0;
+	ret = file_read(walk->file, &extension, sizeof(extension), walk->next);
+	if (ret)
+		return ret;
+	walk->type = be32_get(extension.type);
+	walk->length = be32_get(extension.length);
+	walk->data = walk->next + sizeof(extension);
+	if (walk->type == QCOW2_EXTENSION_END)
+		return 0;
+	if (!range_fits(walk->data, walk->length, walk->end))
+		return -EUCLEAN;
+	walk->next = walk->data + align_up(walk->length, 8);
+	return 1;
+}
+
+int qcow2_extension_backing_format(struct file *file, uint64_t start,
+				   uint64_t cluster_size, char *ret_format,
+				   size_t room)
+{
+	struct walk walk = {.file = file, .next = start, .end = cluster_size};
+	size_t length;
+	int ret;
+
+	ret_format[0] = '\0';
+	for (;;) {
+		ret = walk_next(&walk);
+		if (ret <= 0)
+			return ret;
+		if (walk.type == QCOW2_EXTENSION_BACKING_FORMAT)
+			break;
+	}
+	length = min_u64(walk.length, room - 1);
+	ret_format[length] = '\0';
+	return file_read(file, ret_format, length, walk.data);
+}
+
+static void copy_name(char *to, const struct qcow2_feature_name *feature)
+{
+	size_t length = strnlen(feature->name, sizeof(feature->name));
+
+	for (size_t i = 0; i < length; i++)
+		to[i] = feature->name[i] < ' ' || feature->name[i] > '~'
+				? '?'
+				: feature->name[i];
+	to[length] = '\0';
+}
+
+/* Looks through one table; leaves @ret_name alone if it is silent. */
+static void find_name(const struct walk *walk, unsigned int bit, char *ret_name)
+{
+	struct qcow2_feature_name feature;
+	uint64_t end = walk->data + walk->length, at = walk->data;
+
+	for (; range_fits(at, sizeof(feature), end); at += sizeof(feature)) {
+		if (file_read(walk->file, &feature, sizeof(feature), at))
+			return;
+		if (feature.type == 0 && feature.bit == bit &&
+		    feature.name[0]) {
+			copy_name(ret_name, &feature);
+			return;
+		}
+	}
+}
+
+void qcow2_extension_feature_name(struct file *file, uint64_t start,
+				  uint64_t cluster_size, unsigned int bit,
+				  char *ret_name)
+{
+	struct walk walk = {.file = file, .next = start, .end = cluster_size};
+
+	strcpy(ret_name, "?");
+	while (walk_next(&walk) > 0)
+		if (walk.type == QCOW2_EXTENSION_FEATURE_NAMES)
+			find_name(&walk, bit, ret_name);
+}

@@ -1,0 +1,116 @@
+/*
+ * block/qcow2_l2.c - L2 tables that may be changed.
+ *
+ * A table is changed in place only if its L1 entry says COPIED; otherwise a
+ * snapshot shares it, and the image gets a copy. A new table's contents go
+ * straight to the file, in a cluster that nothing points to; the L1 entry
+ * waits in memory, and qcow2_order.c writes it when the table is durable.
+ */
+#include "block/qcow2_write.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+#include "block/qcow2_alloc.h"
+#include "block/qcow2_order.h"
+
+/* Writes a copy of the table at @old, or an empty one if that is 0. */
+static int write_table(struct qcow2 *qcow2, uint64_t old, uint64_t new)
+{
+	struct file *file = qcow2->image.file;
+	uint8_t *table = calloc(1, qcow2->cluster_size);
+	int ret = 0;
+
+	if (!table)
+		return -ENOMEM;
+	if (old)
+		ret = file_read(file, table, qcow2->cluster_size, old);
+	if (!ret)
+		ret = file_write(file, table, qcow2->cluster_size, new);
+	free(table);
+	return ret;
+}
+
+static int make_table(struct qcow2 *qcow2, uint64_t old, uint64_t *ret_new)
+{
+	uint64_t cluster, count;
+	int ret;
+
+	ret = qcow2_alloc_take(qcow2, 1, &cluster, &count);
+	if (ret)
+		return ret;
+	ret = qcow2_metadata_claim(qcow2, cluster, 1);
+	if (!ret) {
+		*ret_new = cluster << qcow2->cluster_bits;
+		ret = write_table(qcow2, old, *ret_new);
+		if (ret)
+			qcow2_metadata_remove(qcow2, cluster);
+	}
+	if (ret)
+		qcow2_alloc_undo(qcow2, cluster, 1);
+	return ret;
+}
+
+/* Makes the L1 entry point at a table of our own. */
+static int own_table(struct qcow2 *qcow2, uint64_t l1_index,
+		     uint64_t *ret_offset)
+{
+	uint64_t entry = qcow2_l1_entry(qcow2, l1_index), old;
+	int ret;
+
+	if (!qcow2_l2_offset(qcow2, entry, &old))
+		return qcow2_bad_l1(qcow2, l1_index);
+	if (old && entry & QCOW2_COPIED) {
+		*ret_offset = old;
+		return 0;
+	}
+	ret = make_table(qcow2, old, ret_offset);
+	if (ret)
+		return ret;
+	qcow2_order_wrote(qcow2, QCOW2_STAGE_L2);
+	qcow2->l1.entries[l1_index] = be64_make(*ret_offset | QCOW2_COPIED);
+	qcow2_table_mark_dirty(&qcow2->l1, l1_index, 1);
+	if (old)
+		qcow2_alloc_release(qcow2, qcow2_cluster_of(qcow2, old), 1);
+	return 0;
+}
+
+int qcow2_l2_own(struct qcow2 *qcow2, uint64_t offset,
+		 struct qcow2_l2_slice *ret_slice)
+{
+	struct qcow2_place place = qcow2_find(qcow2, offset);
+	uint64_t table = 0;
+	int ret;
+
+	ret = own_table(qcow2, place.l1_index, &table);
+	if (ret)
+		return ret;
+	ret_slice->offset = table + place.slice_offset;
+	ret_slice->index = place.index;
+	ret_slice->left = place.left;
+	return qcow2_cache_get(&qcow2->l2_cache, ret_slice->offset,
+			       &ret_slice->data);
+}
+
+void qcow2_l2_set(struct qcow2 *qcow2, struct qcow2_l2_slice *slice,
+		  uint64_t at, uint64_t entry)
+{
+	((be64 *)slice->data)[slice->index + at] = be64_make(entry);
+	qcow2_cache_mark_dirty(&qcow2->l2_cache, slice->offset);
+}
+
+void qcow2_l2_release(struct qcow2 *qcow2, const struct qcow2_cluster *old)
+{
+	uint64_t first = qcow2_cluster_of(qcow2, old->host_offset),
+		 last = first;
+
+	if (old->kind == QCOW2_UNALLOCATED || old->kind == QCOW2_ZERO_PLAIN)
+		return;
+	/* Each compressed cluster counts once in every cluster it touches. */
+	if (old->kind == QCOW2_COMPRESSED) {
+		last = qcow2_cluster_of(qcow2, old->host_offset +
+						       old->host_length - 1);
+		qcow2_inflated_drop(qcow2);
+	}
+	qcow2_alloc_release(qcow2, first, last - first + 1);
+}

@@ -1,0 +1,181 @@
+/*
+ * block/qcow2_order.c - the order in which changes reach the disk.
+ *
+ * An image survives power loss if at any time, whatever subset of the writes
+ * since the last fdatasync is on the disk, no pointer leads to a cluster whose
+ * refcount does not count it, or whose contents are not there. So changes wait
+ * in memory in four sets, one per stage (enum qcow2_stage):
+ *
+ *	refcounts, guest data  =>  refcount table  =>  L2 tables  =>  L1 table
+ *
+ * and nothing of a stage is written while something of an earlier stage is
+ * dirty or written but not durable. That is checked here, where the writes are
+ * made, so no caller can get it wrong by the order of its calls: all a caller
+ * must do is to put each change into its set, and to report writes that it
+ * makes by itself (guest data, new tables) with qcow2_order_wrote().
+ *
+ * Refcounts in the first set only ever go up, or down for clusters that no
+ * durable pointer leads to: what is freed waits in qcow2_alloc.c until a
+ * settle has removed the pointers from the disk. So the worst that power loss
+ * leaves is a leaked cluster.
+ *
+ * In the steady state this is: data and refcounts, fdatasync, L2, fdatasync.
+ * Writes in place are in no stage; a flush with nothing else is one fdatasync,
+ * and needs none of this.
+ */
+#include "block/qcow2_order.h"
+
+#include <errno.h>
+
+void qcow2_table_mark_dirty(struct qcow2_table *table, uint64_t first,
+			    uint64_t count)
+{
+	if (table->dirty_first == table->dirty_end) {
+		table->dirty_first = first;
+		table->dirty_end = first + count;
+		return;
+	}
+	table->dirty_first = min_u64(table->dirty_first, first);
+	table->dirty_end = max_u64(table->dirty_end, first + count);
+}
+
+static bool table_is_dirty(const struct qcow2_table *table)
+{
+	return table->moved || table->dirty_first != table->dirty_end;
+}
+
+/* Entries in between that are clean are written with what they are anyway. */
+static int table_write_back(struct qcow2 *qcow2, struct qcow2_table *table)
+{
+	uint64_t first = table->dirty_first;
+	int ret;
+
+	if (first == table->dirty_end)
+		return 0;
+	ret = file_write(qcow2->image.file, &table->entries[first],
+			 (table->dirty_end - first) * sizeof(be64),
+			 table->offset + first * sizeof(be64));
+	if (!ret)
+		table->dirty_first = table->dirty_end = 0;
+	return ret;
+}
+
+/* The header's fields lie in one sector and change in one write. */
+static int reftable_write_back(struct qcow2 *qcow2)
+{
+	struct qcow2_table *table = &qcow2->reftable;
+	struct {
+		be64 offset;
+		be32 clusters;
+	} field = {
+		be64_make(table->offset),
+		be32_make((uint32_t)(table->count * sizeof(be64) >>
+				     qcow2->cluster_bits)),
+	};
+	int ret;
+
+	_Static_assert(sizeof(field) == 12, "as in struct qcow2_header");
+	if (table->moved) {
+		ret = file_write(qcow2->image.file, &field, sizeof(field),
+				 offsetof(struct qcow2_header,
+					  refcount_table_offset));
+		if (ret)
+			return ret;
+		table->moved = false;
+	}
+	return table_write_back(qcow2, table);
+}
+
+static bool stage_is_dirty(const struct qcow2 *qcow2, enum qcow2_stage stage)
+{
+	switch (stage) {
+	case QCOW2_STAGE_REFCOUNTS:
+		return qcow2->refcount_cache.dirty_count;
+	case QCOW2_STAGE_REFTABLE:
+		return table_is_dirty(&qcow2->reftable);
+	case QCOW2_STAGE_L2:
+		return qcow2->l2_cache.dirty_count;
+	default:
+		return table_is_dirty(&qcow2->l1);
+	}
+}
+
+static int stage_write_back(struct qcow2 *qcow2, enum qcow2_stage stage)
+{
+	switch (stage) {
+	case QCOW2_STAGE_REFCOUNTS:
+		return qcow2_cache_write_back(&qcow2->refcount_cache);
+	case QCOW2_STAGE_REFTABLE:
+		return reftable_write_back(qcow2);
+	case QCOW2_STAGE_L2:
+		return qcow2_cache_write_back(&qcow2->l2_cache);
+	default:
+		return table_write_back(qcow2, &qcow2->l1);
+	}
+}
+
+void qcow2_order_wrote(struct qcow2 *qcow2, enum qcow2_stage stage)
+{
+	qcow2->unsynced[stage] = true;
+}
+
+static bool is_synced_before(const struct qcow2 *qcow2, enum qcow2_stage stage)
+{
+	for (unsigned int i = 0; i < stage; i++)
+		if (qcow2->unsynced[i])
+			return false;
+	return true;
+}
+
+/* The barrier: what was written so far is on the disk before what follows. */
+static int order_sync(struct qcow2 *qcow2)
+{
+	int ret = file_flush(qcow2->image.file);
+
+	if (ret)
+		return ret;
+	for (unsigned int i = 0; i < QCOW2_STAGES; i++)
+		qcow2->unsynced[i] = false;
+	return 0;
+}
+
+int qcow2_order_write(struct qcow2 *qcow2, enum qcow2_stage stage)
+{
+	int ret;
+
+	if (qcow2->corrupt)
+		return -EUCLEAN;
+	for (unsigned int i = 0; i <= stage; i++) {
+		if (!stage_is_dirty(qcow2, i))
+			continue;
+		if (!is_synced_before(qcow2, i)) {
+			ret = order_sync(qcow2);
+			if (ret)
+				return ret;
+		}
+		/* Also where it fails half way: some of it may be written. */
+		qcow2_order_wrote(qcow2, i);
+		ret = stage_write_back(qcow2, i);
+		if (ret)
+			return ret;
+	}
+	return 0;
+}
+
+bool qcow2_order_is_settled(const struct qcow2 *qcow2)
+{
+	for (unsigned int i = 0; i < QCOW2_STAGES; i++)
+		if (stage_is_dirty(qcow2, i))
+			return false;
+	return is_synced_before(qcow2, QCOW2_STAGES);
+}
+
+int qcow2_order_settle(struct qcow2 *qcow2)
+{
+	int ret;
+
+	if (qcow2_order_is_settled(qcow2))
+		return 0;
+	ret = qcow2_order_write(qcow2, QCOW2_STAGES - 1);
+	return ret ? ret : order_sync(qcow2);
+}
