@@ -50,27 +50,12 @@ static void register_sizes(void)
 	CHECK_EQUAL(*(volatile uint32_t *)disk.base, 0x74726976);
 }
 
-/* Memory at the guest's end of RAM is there, to its last byte. */
-static void last_byte_of_memory(void)
-{
-	volatile uint8_t *last = (volatile uint8_t *)(machine.memory_base +
-						      machine.memory_size - 1);
-	uint64_t mib = option_number("memory", 0);
-
-	REQUIRE(machine.memory_size > 0);
-	*last = 0x5a;
-	CHECK_EQUAL(*last, 0x5a);
-	if (mib)
-		CHECK(machine.memory_base + machine.memory_size >= mib << 20);
-}
-
 void guest_main(void)
 {
 	static const struct test tests[] = {
 		TEST(nothing_answers),
 		TEST(between_devices),
 		TEST(register_sizes),
-		TEST(last_byte_of_memory),
 	};
 
 	tests_run(tests, ARRAY_LENGTH(tests));

@@ -157,10 +157,18 @@ static void head_out_of_range(void)
 	expect_refusal(0xffff);
 }
 
+/* Of the piece that this guest lies in. */
+static uint64_t end_of_memory(void)
+{
+	const struct machine_memory *here = machine_memory_at((uintptr_t)&disk);
+
+	return here->base + here->size;
+}
+
 /* Addresses where no memory is, as data of a read and of a write. */
 static void data_outside_memory(void)
 {
-	const uint64_t end = machine.memory_base + machine.memory_size;
+	const uint64_t end = end_of_memory();
 	const uint64_t addresses[] = {
 		machine.hole,
 		disk.virtio.base,
@@ -209,7 +217,7 @@ static void status_outside_memory(void)
 
 static void table_outside_memory(void)
 {
-	const uint64_t end = machine.memory_base + machine.memory_size;
+	const uint64_t end = end_of_memory();
 
 	start();
 	describe_raw(0, machine.hole, 48, INDIRECT, 0);
@@ -356,7 +364,7 @@ static void lengths_that_overflow(void)
 {
 	start();
 	good_chain();
-	describe_raw(1, machine.memory_base, ~0u, NEXT | WRITE, 2);
+	describe_raw(1, 4096, ~0u, NEXT | WRITE, 2);
 	expect_refusal(0);
 	start();
 	describe(0, &header_piece, NEXT, 1);

@@ -13,22 +13,34 @@
 
 #define MACHINE_CPUS_MAX   16
 #define MACHINE_VIRTIO_MAX 64
+#define MACHINE_MEMORY_MAX 8
 
 struct machine_virtio {
 	uint64_t base;
 	unsigned int irq; /* as interrupt_connect() takes it */
 };
 
+/* A piece of RAM. */
+struct machine_memory {
+	uint64_t base, size;
+};
+
 struct machine {
 	unsigned int virtio_count;
 	struct machine_virtio virtio[MACHINE_VIRTIO_MAX]; /* by address */
-	uint64_t memory_base; /* the piece of RAM that holds the guest */
-	uint64_t memory_size;
+	unsigned int memory_count;
+	struct machine_memory memory[MACHINE_MEMORY_MAX];
 	uint64_t hole; /* 64 KiB of addresses at which nothing answers */
 };
 
 /* Filled in before guest_main(). */
 extern struct machine machine;
+
+/* The piece of RAM that @address lies in; NULL: none that was announced. */
+const struct machine_memory *machine_memory_at(uint64_t address);
+
+/* For the architecture, while it reads what it was told. */
+void machine_memory_add(uint64_t base, uint64_t size);
 
 /*
  * The value of NAME=VALUE on the command line, copied to a buffer that the

@@ -122,7 +122,7 @@ static void start_information(void)
 	CHECK_EQUAL(start_info.magic, HVM_START_MAGIC);
 	CHECK(start_info.version >= 1);
 	REQUIRE(start_info.memory_map_entries > 0);
-	CHECK(machine.memory_size > 0);
+	CHECK(machine_memory_at((uintptr_t)&machine));
 }
 
 static void firmware_tables(void)

@@ -24,8 +24,6 @@
 #define PL_FLAG_EMPTY (1 << 4) /* nothing received */
 #define PL_FLAG_FULL  (1 << 5) /* no room to send */
 
-struct machine machine;
-
 static uint64_t ns16550, ns16550_shift, pl011, pvpanic, debug_exit;
 static uint64_t mpidrs[MACHINE_CPUS_MAX];
 static unsigned int cpus;
@@ -103,16 +101,6 @@ static void visit_virtio(const struct fdt_node *node, uint64_t base)
 	machine.virtio_count++;
 }
 
-static void visit_memory(uint64_t base, uint64_t size)
-{
-	uint64_t here = (uint64_t)&machine;
-
-	if (here < base || here - base >= size)
-		return;
-	machine.memory_base = base;
-	machine.memory_size = size;
-}
-
 static void visit(const struct fdt_node *node)
 {
 	uint64_t base, size;
@@ -126,7 +114,7 @@ static void visit(const struct fdt_node *node)
 	if (fdt_text_is(&node->device_type, "cpu") && cpus < MACHINE_CPUS_MAX)
 		mpidrs[cpus++] = base;
 	if (fdt_text_is(&node->device_type, "memory"))
-		visit_memory(base, size);
+		machine_memory_add(base, size);
 	visit_console(node, base);
 	visit_gic(node, base);
 	visit_virtio(node, base);

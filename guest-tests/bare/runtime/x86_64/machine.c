@@ -21,7 +21,6 @@
 /* Between the virtio devices and the I/O APIC, on both machines. */
 #define HOLE 0xe8000000UL
 
-struct machine machine;
 struct hvm_start_info start_info;
 
 void first_cpu_main(const struct hvm_start_info *info);
@@ -80,14 +79,10 @@ static void find_memory(const struct hvm_start_info *info)
 {
 	const struct hvm_memory_map_entry *entry =
 		(const void *)info->memory_map;
-	uint64_t here = (uint64_t)&machine;
 
-	for (uint32_t i = 0; i < info->memory_map_entries; i++, entry++) {
-		if (here < entry->base || here - entry->base >= entry->size)
-			continue;
-		machine.memory_base = entry->base;
-		machine.memory_size = entry->size;
-	}
+	for (uint32_t i = 0; i < info->memory_map_entries; i++, entry++)
+		if (entry->type == HVM_MEMORY_RAM)
+			machine_memory_add(entry->base, entry->size);
 }
 
 void first_cpu_main(const struct hvm_start_info *info)

@@ -30,6 +30,7 @@
 #define SLEEP_S5     5
 
 #define HVM_START_MAGIC 0x336ec578
+#define HVM_MEMORY_RAM	1
 
 /* The PVH start info, version 1 (Xen's public/arch-x86/hvm/start_info.h). */
 struct hvm_start_info {
