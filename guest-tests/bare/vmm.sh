@@ -1,4 +1,4 @@
-# shellcheck shell=sh
+# shellcheck shell=sh disable=SC2154 # run-inside sets them
 # Sourced by run-inside: how each VMM is told of a scenario, which is in the
 # variables that parse() and make_disks() set. Each start_ function becomes
 # the VMM, with the time limit around it.
@@ -37,7 +37,7 @@ start_alcor() {
 	for option in $(echo "$with" | tr , ' '); do
 		set -- "$@" "$option"
 	done
-	exec timeout -k 3 "$seconds" "$ALCOR" run "$@"
+	exec timeout -k 3 "$LIMIT" "$ALCOR" run "$@"
 }
 
 # qemu_disks: sets the words for disk0.img and on. QEMU numbers the places of
@@ -81,7 +81,7 @@ start_qemu() {
 	esac
 	qemu_disks
 	# shellcheck disable=SC2086 # words without blanks
-	exec timeout -k 3 "$seconds" "qemu-system-$ARCH" "$@" -accel $accel \
+	exec timeout -k 3 "$LIMIT" "qemu-system-$ARCH" "$@" -accel $accel \
 		-smp "$cpus" -m "$memory" -nodefaults -no-reboot -display none \
 		-serial stdio -global virtio-mmio.force-legacy=false \
 		-kernel "$(guest_file)" -append "vmm=qemu cpus=$cpus $words" \

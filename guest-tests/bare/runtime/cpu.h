@@ -54,6 +54,17 @@ void timer_start(uint64_t microseconds, interrupt_handler *handler);
 uint64_t clock_ticks(void);
 uint64_t clock_ticks_per_second(void);
 
+/* Makes the rate more than a guess, for measurements. Some milliseconds. */
+void clock_calibrate(void);
+
+/*
+ * Goes on in @run, where instructions run at their native speed even under a
+ * KVM that emulates the kernel's level: at ring 3 with IOPL 3 on x86_64, which
+ * may do anything but halt, mask and touch control registers; on aarch64 right
+ * here. When @run returns the guest has finished.
+ */
+_Noreturn void run_natively(void (*run)(void));
+
 /* Has a time limit of @seconds passed since clock_ticks() gave @since? */
 static inline bool clock_passed(uint64_t since, unsigned int seconds)
 {

@@ -57,7 +57,7 @@ static void periodic_timer(void)
 {
 	interrupts = 0;
 	vector_connect(VECTOR_TIMER, on_timer);
-	apic_write(APIC_TDCR, 0xb);
+	apic_write(APIC_TDCR, APIC_TDCR_BY_1);
 	apic_write(APIC_LVTT, VECTOR_TIMER | APIC_LVT_PERIODIC);
 	apic_write(APIC_TMICT, 1000000);
 	REQUIRE(wait_for(5));

@@ -8,6 +8,7 @@
 #include "runtime/aarch64/sysreg.h"
 #include "runtime/machine.h"
 #include "runtime/print.h"
+#include "runtime/test.h"
 
 #define STACK_SIZE    0x4000
 #define MPIDR_MASK    0xff00ffffffUL
@@ -159,4 +160,14 @@ uint64_t clock_ticks(void)
 uint64_t clock_ticks_per_second(void)
 {
 	return SYSREG_READ("cntfrq_el0");
+}
+
+void clock_calibrate(void)
+{
+}
+
+void run_natively(void (*run)(void))
+{
+	run();
+	tests_finish();
 }

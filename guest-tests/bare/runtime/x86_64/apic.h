@@ -36,6 +36,8 @@
 #define APIC_LVT_PERIODIC     0x20000
 #define APIC_LVT_TSC_DEADLINE 0x40000
 
+#define APIC_TDCR_BY_1 0xb
+
 /*
  * Register access through the MMIO page, or by MSR once apic_enable_x2apic()
  * was called on this CPU.

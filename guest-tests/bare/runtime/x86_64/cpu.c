@@ -15,6 +15,9 @@ void secondary_cpu_main(void);
 __attribute__((section(".noinit"),
 	       aligned(16))) static char stacks[MACHINE_CPUS_MAX][STACK_SIZE];
 
+/* A guess is enough for time limits. */
+static uint64_t ticks_per_second = 2500000000;
+
 /* What the CPU that is being started shall use; read by entry.S. */
 uint32_t secondary_stack;
 static void (*secondary_run)(void *);
@@ -64,7 +67,7 @@ void secondary_cpu_main(void)
 void timer_start(uint64_t microseconds, interrupt_handler *handler)
 {
 	vector_connect(VECTOR_TIMER, handler);
-	apic_write(APIC_TDCR, 0xb); /* divide by 1; KVM counts in ns */
+	apic_write(APIC_TDCR, APIC_TDCR_BY_1); /* KVM counts in ns */
 	apic_write(APIC_LVTT, VECTOR_TIMER);
 	apic_write(APIC_TMICT, (uint32_t)(microseconds * 1000));
 }
@@ -79,5 +82,22 @@ uint64_t clock_ticks(void)
 
 uint64_t clock_ticks_per_second(void)
 {
-	return 2500000000; /* a guess is enough for time limits */
+	return ticks_per_second;
+}
+
+/* Against the local APIC's timer, which KVM counts down once a nanosecond. */
+void clock_calibrate(void)
+{
+	const uint32_t start_ns = 1000000000, span_ns = 50000000;
+	uint64_t since;
+
+	apic_write(APIC_TDCR, APIC_TDCR_BY_1);
+	apic_write(APIC_LVTT, VECTOR_TIMER | APIC_LVT_MASKED);
+	apic_write(APIC_TMICT, start_ns);
+	since = clock_ticks();
+	while (apic_read(APIC_TMCCT) > start_ns - span_ns)
+		cpu_relax();
+	ticks_per_second = (clock_ticks() - since) * 1000000000 /
+			   (start_ns - apic_read(APIC_TMCCT));
+	apic_write(APIC_TMICT, 0);
 }

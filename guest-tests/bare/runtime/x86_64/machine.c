@@ -106,8 +106,8 @@ bool machine_has_debug_exit(void)
 void machine_exit(unsigned int value)
 {
 	out8(PORT_DEBUG_EXIT, (uint8_t)value);
-	for (;;)
-		asm volatile("hlt");
+	for (;;) /* no hlt: this may be ring 3 */
+		cpu_relax();
 }
 
 void machine_power_off(void)
