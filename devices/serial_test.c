@@ -6,6 +6,7 @@
 
 #include <linux/serial_reg.h>
 #include <poll.h>
+#include <pthread.h>
 #include <unistd.h>
 
 #include "base/math.h"
@@ -343,6 +344,48 @@ static void test_scratch_and_divisor(void)
 	bench_fini(&bench);
 }
 
+#define STREAM_LENGTH 2000
+
+/* The guest's side of test_two_threads(): polls and counts. */
+static void *drain_main(void *argument)
+{
+	struct bench *bench = argument;
+	size_t drained = 0;
+
+	while (drained < STREAM_LENGTH) {
+		if (!(in(bench, UART_LSR) & UART_LSR_DR))
+			continue;
+		if (in(bench, UART_RX) != (uint8_t)drained)
+			return NULL;
+		drained++;
+	}
+	return bench;
+}
+
+static void test_two_threads(void)
+{
+	struct bench bench;
+	pthread_t thread;
+	void *result;
+	uint8_t byte;
+
+	REQUIRE(bench_init(&bench, 0));
+	open_tty(&bench);
+	REQUIRE(!pthread_create(&thread, NULL, drain_main, &bench));
+	for (size_t i = 0; i < STREAM_LENGTH; i++) {
+		struct pollfd room = {serial_room_fd(bench.serial), POLLIN, 0};
+
+		byte = (uint8_t)i;
+		while (!serial_receive(bench.serial, &byte, 1)) {
+			REQUIRE(poll(&room, 1, 10000) == 1);
+			fd_event_clear(room.fd);
+		}
+	}
+	pthread_join(thread, &result);
+	CHECK(result);
+	bench_fini(&bench);
+}
+
 int main(int argc, char **argv)
 {
 	static const struct test tests[] = {
@@ -357,6 +400,7 @@ int main(int argc, char **argv)
 		TEST(test_loopback),
 		TEST(test_modem_status),
 		TEST(test_scratch_and_divisor),
+		TEST(test_two_threads),
 	};
 
 	return test_main(argc, argv, tests, ARRAY_LENGTH(tests));
