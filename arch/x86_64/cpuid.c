@@ -7,8 +7,11 @@
 #include <stdlib.h>
 #include <sys/ioctl.h>
 
+#include "base/math.h"
+
 #define ENTRIES_FIRST 128
 #define ENTRIES_MAX   4096
+#define LEVELS_ADDED  2
 
 #define LEAF1_ECX_TSC_DEADLINE (1U << 24)
 #define LEAF1_ECX_HYPERVISOR   (1U << 31)
@@ -17,17 +20,47 @@
 #define TOPOLOGY_SMT  (1U << 8)
 #define TOPOLOGY_CORE (2U << 8)
 
+static bool has_entry(const struct kvm_cpuid2 *cpuid, uint32_t function,
+		      uint32_t index)
+{
+	for (unsigned int i = 0; i < cpuid->nent; i++)
+		if (cpuid->entries[i].function == function &&
+		    cpuid->entries[i].index == index)
+			return true;
+	return false;
+}
+
+void cpuid_add_levels(struct kvm_cpuid2 *cpuid)
+{
+	static const uint32_t leaves[LEVELS_ADDED] = {0xb, 0x1f};
+	struct kvm_cpuid_entry2 level = {
+		.index = 1,
+		.flags = KVM_CPUID_FLAG_SIGNIFCANT_INDEX,
+	};
+
+	for (size_t i = 0; i < ARRAY_LENGTH(leaves); i++) {
+		level.function = leaves[i];
+		if (has_entry(cpuid, leaves[i], 0) &&
+		    !has_entry(cpuid, leaves[i], 1))
+			cpuid->entries[cpuid->nent++] = level;
+	}
+}
+
 struct kvm_cpuid2 *cpuid_supported(int kvm_fd, struct err *err)
 {
 	struct kvm_cpuid2 *cpuid;
+	size_t size;
 
 	for (unsigned int n = ENTRIES_FIRST; n <= ENTRIES_MAX; n *= 2) {
-		cpuid = calloc(1, sizeof(*cpuid) + n * sizeof(*cpuid->entries));
+		size = (n + LEVELS_ADDED) * sizeof(*cpuid->entries);
+		cpuid = calloc(1, sizeof(*cpuid) + size);
 		if (!cpuid)
 			break;
 		cpuid->nent = n;
-		if (!ioctl(kvm_fd, KVM_GET_SUPPORTED_CPUID, cpuid))
+		if (!ioctl(kvm_fd, KVM_GET_SUPPORTED_CPUID, cpuid)) {
+			cpuid_add_levels(cpuid);
 			return cpuid;
+		}
 		free(cpuid);
 		if (errno != E2BIG)
 			break;
@@ -63,16 +96,22 @@ static void topology(struct kvm_cpuid_entry2 *entry, unsigned int index,
 	}
 }
 
-/* Leaf 4: the caches are each core's own, but the last level is shared. */
+/*
+ * Leaf 4 and AMD's 0x8000001d: the caches are each core's own, but the last
+ * level is shared. Leaf 4 also says how many core ids a package has.
+ */
 static void cache_sharing(struct kvm_cpuid_entry2 *entry, unsigned int cpus)
 {
-	uint32_t level = entry->eax >> 5 & 7;
+	uint32_t type = entry->eax & 0x1f, level = entry->eax >> 5 & 7;
 	uint32_t last_id = (1U << id_bits(cpus)) - 1;
 
+	if (!type)
+		return; /* no cache: the end of the list */
 	entry->eax &= 0x3fff;
-	entry->eax |= (last_id & 0x3f) << 26;
 	if (level >= 3)
 		entry->eax |= (last_id & 0xfff) << 14;
+	if (entry->function == 0x4)
+		entry->eax |= (last_id & 0x3f) << 26;
 }
 
 static void features(struct kvm_cpuid_entry2 *entry, unsigned int index,
@@ -103,6 +142,7 @@ void cpuid_specialise(struct kvm_cpuid2 *cpuid, unsigned int index,
 			features(entry, index, cpus, deadline);
 			break;
 		case 0x4:
+		case 0x8000001d:
 			cache_sharing(entry, cpus);
 			break;
 		case 0xb:

@@ -12,8 +12,18 @@
 
 #include "base/err.h"
 
-/* KVM's supported leaves; the caller frees. NULL on failure, with @err set. */
+/*
+ * KVM's supported leaves, with those of cpuid_add_levels(); the caller frees.
+ * NULL on failure, with @err set.
+ */
 struct kvm_cpuid2 *cpuid_supported(int kvm_fd, struct err *err);
+
+/*
+ * KVM answers the topology leaves (0xb, 0x1f) with their first level alone:
+ * the topology is ours to make. Adds the second one where the first one is;
+ * @cpuid has room for two more entries.
+ */
+void cpuid_add_levels(struct kvm_cpuid2 *cpuid);
 
 /* Makes @cpuid that of vCPU @index of @cpus. @deadline: TSC-deadline timer. */
 void cpuid_specialise(struct kvm_cpuid2 *cpuid, unsigned int index,
