@@ -58,7 +58,7 @@ ALCOR_CFLAGS := -std=gnu17 -g $(OPTIMISE) $(WARNINGS) $(HARDEN) $(SANITISE) \
 	-pthread $(CFLAGS)
 ALCOR_LDFLAGS := -pie -Wl,-z,relro,-z,now -pthread $(SANITISE) \
 	$(LDFLAGS_CROSS) $(LDFLAGS)
-LIBRARIES := -lfdt -lzstd -lz
+LIBRARIES := -lext2fs -lcom_err -lfdt -lzstd -lz
 
 # --- Sources: one static library per folder, tests beside the sources -------
 FOLDERS := vmm arch devices block base
