@@ -23,13 +23,14 @@ struct block {
 	pthread_rwlock_t lock; /* see above */
 };
 
-static struct block *block_new(void)
+struct block *block_new(struct image *top)
 {
 	struct block *block = calloc(1, sizeof(*block));
 	pthread_rwlockattr_t attr;
 
 	if (!block)
 		return NULL;
+	block->top = top;
 	/* Or a guest that only reads would keep a writer out for ever. */
 	pthread_rwlockattr_init(&attr);
 	pthread_rwlockattr_setkind_np(
@@ -39,26 +40,20 @@ static struct block *block_new(void)
 	return block;
 }
 
-static void block_free(struct block *block)
-{
-	pthread_rwlock_destroy(&block->lock);
-	free(block);
-}
-
 int block_open(const struct block_options *options, struct block **ret_block,
 	       struct err *err)
 {
-	struct block *block = block_new();
+	struct image *top;
 	int ret;
 
-	if (!block)
-		return err_set(err, ENOMEM, "out of memory");
-	ret = chain_open(options, &block->top, err);
-	if (ret) {
-		block_free(block);
+	ret = chain_open(options, &top, err);
+	if (ret)
 		return ret;
+	*ret_block = block_new(top);
+	if (!*ret_block) {
+		image_close(top);
+		return err_set(err, ENOMEM, "out of memory");
 	}
-	*ret_block = block;
 	return 0;
 }
 
@@ -66,7 +61,8 @@ int block_close(struct block *block)
 {
 	int ret = image_close(block->top);
 
-	block_free(block);
+	pthread_rwlock_destroy(&block->lock);
+	free(block);
 	return ret;
 }
 

@@ -95,6 +95,11 @@ int raw_open(struct file *file, const struct image_options *options,
 int qcow2_open(struct file *file, const struct image_options *options,
 	       struct image **ret_image, struct err *err);
 
+/*
+ * A disk of an open chain, which it owns then (block.c). NULL: out of memory.
+ */
+struct block *block_new(struct image *top);
+
 /* Closes the image and its chain; NULL is none. The first error. */
 int image_close(struct image *image);
 

@@ -1,0 +1,203 @@
+/*
+ * block/qcow2_write_test.c - random operations on qcow2 images in memory, each
+ * compared with the model, and the image with the specification.
+ */
+#include <errno.h>
+
+#include "block/test_check.h"
+#include "block/test_disk.h"
+
+/* Kept open by a wrapper that survives the image's close. */
+struct shape {
+	struct qcow2_create_options create;
+	uint64_t l2_cache_size;
+	uint64_t backing_sectors; /* 0: none */
+};
+
+#define DISK_SECTORS 1000 /* the last cluster is a part of one */
+
+static const struct shape shapes[] = {
+	{{512 * DISK_SECTORS, 9, 3, 4, 0}, 1, 0},
+	{{512 * DISK_SECTORS, 9, 3, 6, 0}, 0, 700},
+	{{512 * DISK_SECTORS, 10, 3, 0, 0}, 1, 2000},
+	{{512 * DISK_SECTORS, 10, 3, 1, 0}, 0, 0},
+	{{512 * DISK_SECTORS, 12, 3, 2, 0}, 1, 700},
+	{{512 * DISK_SECTORS, 12, 3, 3, 0}, 0, 0},
+	{{512 * DISK_SECTORS, 16, 3, 5, 0}, 1, 701},
+	{{512 * DISK_SECTORS, 16, 3, 4, 0}, 0, 0},
+	{{512 * DISK_SECTORS, 21, 3, 4, 0}, 0, 700},
+	{{512 * DISK_SECTORS, 9, 2, 4, 0}, 1, 700},
+	{{512 * DISK_SECTORS, 12, 2, 4, 0}, 0, 0},
+	{{512 * DISK_SECTORS, 16, 2, 4, 0}, 0, 700},
+};
+
+static void run_random(struct test_disk *disk, unsigned int count)
+{
+	struct test_op op;
+
+	for (unsigned int i = 0; i < count && !test_failed; i++) {
+		op = test_disk_choose(disk);
+		test_disk_run(disk, &op);
+		CHECK_EQUAL(op.ret, 0);
+		if (op.action == TEST_DISCARD)
+			test_disk_adopt(disk, &op);
+		else
+			test_disk_compare(disk, op.first, op.count);
+	}
+	test_disk_compare(disk, 0, disk->sectors);
+}
+
+/* The bytes of the image, after it was closed. */
+static void check_closed(struct test_disk *disk, struct file *file)
+{
+	struct test_check check;
+	int ret = block_flush(disk->block);
+
+	/* What was released by the first flush is written by the second. */
+	CHECK_EQUAL(ret ? ret : block_flush(disk->block), 0);
+	check = test_check_image(file_memory_data(file), file_size(file));
+	CHECK_EQUAL(check.errors, 0);
+	CHECK_EQUAL(check.leaks, 0);
+}
+
+static void run_shape(const struct shape *shape, uint64_t seed)
+{
+	struct file *file = test_image_new(&shape->create);
+	struct image *backing = NULL, *image;
+	struct test_disk *disk;
+
+	if (shape->backing_sectors)
+		backing = test_backing_new(shape->backing_sectors);
+	image = test_image_open(file, shape->l2_cache_size, backing);
+	REQUIRE(image);
+	disk = test_disk_new(image, seed);
+	for (unsigned int i = 0; i < 3 && !test_failed; i++) {
+		run_random(disk, 100);
+		check_closed(disk, file);
+	}
+	block_close(disk->block);
+	free(disk);
+	if (test_failed)
+		printf("# clusters of 2^%u, version %u, refcount order %u\n",
+		       shape->create.cluster_bits, shape->create.version,
+		       shape->create.refcount_order);
+}
+
+static void random_operations(void)
+{
+	for (size_t i = 0; i < ARRAY_LENGTH(shapes) && !test_failed; i++)
+		run_shape(&shapes[i], i + 1);
+}
+
+/* 64 refcounts of 64 bits a block, 64 blocks a table: 2 MiB, then it grows. */
+static void refcount_table_grows(void)
+{
+	struct qcow2_create_options create = {6 * MIB, 9, 3, 6, 0};
+	struct file *file = test_image_new(&create);
+	struct image *image = test_image_open(file, 0, NULL);
+	struct test_disk *disk;
+	uint64_t table;
+
+	REQUIRE(image);
+	table = image->file->size;
+	disk = test_disk_new(image, 1);
+	for (uint64_t i = 0; i < disk->sectors; i += 512) {
+		struct test_op op = {TEST_WRITE, i, 512, i + 1, 0, 0, 0};
+
+		test_disk_run(disk, &op);
+		CHECK_EQUAL(op.ret, 0);
+	}
+	test_disk_compare(disk, 0, disk->sectors);
+	check_closed(disk, file);
+	CHECK(file_size(file) > table + 6 * MIB);
+	block_close(disk->block);
+	free(disk);
+}
+
+/* Space comes back: the image does not grow when clusters are reused. */
+static void discarded_clusters_are_reused(void)
+{
+	struct qcow2_create_options create = {MIB, 12, 3, 4, 0};
+	struct file *file = test_image_new(&create);
+	struct test_disk *disk = test_disk_new(test_image_open(file, 0, NULL),
+					       1);
+	struct test_op write = {TEST_WRITE, 0, 2048, 1, 0, 0, 0};
+	struct test_op discard = {TEST_DISCARD, 0, 2048, 0, 0, 0, 0};
+	struct test_op flush = {TEST_FLUSH, 0, 0, 0, 0, 0, 0};
+	uint64_t size = 0;
+
+	for (unsigned int i = 0; i < 20; i++) {
+		test_disk_run(disk, &write);
+		test_disk_run(disk, &discard);
+		test_disk_run(disk, &flush);
+		CHECK(!write.ret && !discard.ret && !flush.ret);
+		if (!i)
+			size = file_size(file);
+	}
+	CHECK_EQUAL(file_size(file), size);
+	check_closed(disk, file);
+	block_close(disk->block);
+	free(disk);
+}
+
+/* The caller's contract, at the edges. */
+static void ranges_are_checked(void)
+{
+	struct qcow2_create_options create = {MIB, 16, 3, 4, 0};
+	struct block *block =
+		block_new(test_image_open(test_image_new(&create), 0, NULL));
+	uint8_t sector[BLOCK_SECTOR] = {0};
+	struct iovec iov = {sector, sizeof(sector)}, odd = {sector, 100};
+
+	CHECK_EQUAL(block_size(block), MIB);
+	CHECK_EQUAL(block_discard_granularity(block), 64 * KIB);
+	CHECK_EQUAL(block_read(block, MIB - 512, &iov, 1), 0);
+	CHECK_EQUAL(block_read(block, MIB, &iov, 1), -EINVAL);
+	CHECK_EQUAL(block_write(block, MIB, &iov, 1), -EINVAL);
+	CHECK_EQUAL(block_write(block, 100, &iov, 1), -EINVAL);
+	CHECK_EQUAL(block_write(block, 0, &odd, 1), -EINVAL);
+	CHECK_EQUAL(block_write(block, UINT64_MAX - 511, &iov, 1), -EINVAL);
+	CHECK_EQUAL(block_discard(block, MIB, 512), -EINVAL);
+	CHECK_EQUAL(block_write_zeroes(block, 512, MIB, true), -EINVAL);
+	CHECK_EQUAL(block_discard(block, MIB, 0), 0);
+	CHECK_EQUAL(block_read(block, MIB, NULL, 0), 0);
+	block_close(block);
+}
+
+static void map_tells_what_it_knows(void)
+{
+	struct qcow2_create_options create = {MIB, 16, 3, 4, 0};
+	struct test_disk *disk =
+		test_disk_new(test_image_open(test_image_new(&create), 0, NULL),
+			      1);
+	struct test_op write = {TEST_WRITE, 0, 256, 1, 0, 0, 0};
+	struct block_extent extent;
+
+	block_map(disk->block, 0, MIB, &extent);
+	CHECK_EQUAL(extent.kind, BLOCK_EXTENT_ZERO);
+	CHECK_EQUAL(extent.length, MIB);
+	test_disk_run(disk, &write);
+	block_map(disk->block, 512, MIB - 512, &extent);
+	CHECK_EQUAL(extent.kind, BLOCK_EXTENT_DATA);
+	CHECK(extent.writable_in_place);
+	CHECK_EQUAL(extent.length, 256 * 512 - 512);
+	CHECK_EQUAL(extent.host_offset % (64 * KIB), 512);
+	block_map(disk->block, 256 * 512, MIB - 256 * 512, &extent);
+	CHECK_EQUAL(extent.kind, BLOCK_EXTENT_ZERO);
+	CHECK_EQUAL(extent.length, MIB - 256 * 512);
+	block_close(disk->block);
+	free(disk);
+}
+
+int main(int argc, char **argv)
+{
+	static const struct test tests[] = {
+		TEST(random_operations),
+		TEST(refcount_table_grows),
+		TEST(discarded_clusters_are_reused),
+		TEST(ranges_are_checked),
+		TEST(map_tells_what_it_knows),
+	};
+
+	return test_main(argc, argv, tests, ARRAY_LENGTH(tests));
+}

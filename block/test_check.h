@@ -1,0 +1,155 @@
+/*
+ * block/test_check.h - for tests: is a qcow2 image in memory consistent?
+ *
+ * Written from the specification and sharing no code with what it judges. It
+ * counts the references to each cluster and compares them with the refcounts,
+ * and COPIED flags with both, as "qemu-img check" does. Without snapshots.
+ */
+#ifndef BLOCK_TEST_CHECK_H
+#define BLOCK_TEST_CHECK_H
+
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "base/endian.h"
+
+struct test_check {
+	const uint8_t *data;
+	uint64_t size;
+	unsigned int cluster_bits;
+	unsigned int order;
+	uint64_t clusters; /* of the file, the last perhaps in part */
+	uint32_t *references;
+	unsigned int errors;
+	unsigned int leaks;
+};
+
+static inline uint64_t test_get(const struct test_check *check, uint64_t offset,
+				unsigned int bytes)
+{
+	uint64_t value = 0;
+
+	for (unsigned int i = 0; i < bytes; i++)
+		value = value << 8 |
+			(offset + i < check->size ? check->data[offset + i]
+						  : 0);
+	return value;
+}
+
+static inline void test_refer(struct test_check *check, uint64_t offset,
+			      uint64_t length)
+{
+	uint64_t cluster = offset >> check->cluster_bits;
+	uint64_t end = offset + length;
+
+	for (; cluster << check->cluster_bits < end; cluster++) {
+		if (cluster >= check->clusters)
+			check->errors++;
+		else
+			check->references[cluster]++;
+	}
+}
+
+static inline uint64_t test_refcount(const struct test_check *check,
+				     uint64_t cluster)
+{
+	unsigned int bits = 1U << check->order;
+	uint64_t per_block = (8ULL << check->cluster_bits) / bits;
+	uint64_t table = test_get(check, 48, 8);
+	uint64_t entries = test_get(check, 56, 4) << check->cluster_bits >> 3;
+	uint64_t index = cluster % per_block, block;
+
+	if (cluster / per_block >= entries)
+		return 0;
+	block = test_get(check, table + cluster / per_block * 8, 8);
+	if (!block)
+		return 0;
+	if (bits >= 8)
+		return test_get(check, block + index * bits / 8, bits / 8);
+	return test_get(check, block + index * bits / 8, 1) >>
+		       index * bits % 8 &
+	       ((1U << bits) - 1);
+}
+
+static inline void test_check_copied(struct test_check *check, uint64_t entry)
+{
+	uint64_t offset = entry & 0xfffffffffffe00;
+	uint64_t refcount = test_refcount(check, offset >> check->cluster_bits);
+
+	if ((refcount == 1) != entry >> 63 ||
+	    offset & ((1ULL << check->cluster_bits) - 1))
+		check->errors++;
+}
+
+static inline void test_check_l2_entry(struct test_check *check, uint64_t entry)
+{
+	unsigned int x = 62 - (check->cluster_bits - 8);
+	uint64_t offset = entry & ((1ULL << x) - 1), sectors;
+
+	if (entry >> 62 & 1) {
+		sectors = (entry & ((1ULL << 62) - 1)) >> x;
+		test_refer(check, offset, (sectors + 1) * 512 - offset % 512);
+	} else if (entry & 0xfffffffffffe00) {
+		test_refer(check, entry & 0xfffffffffffe00,
+			   1ULL << check->cluster_bits);
+		test_check_copied(check, entry);
+	}
+}
+
+static inline void test_check_tables(struct test_check *check)
+{
+	uint64_t size = 1ULL << check->cluster_bits;
+	uint64_t l1 = test_get(check, 40, 8), l1_size = test_get(check, 36, 4);
+	uint64_t table = test_get(check, 48, 8);
+	uint64_t table_size = test_get(check, 56, 4) << check->cluster_bits;
+	uint64_t entry;
+
+	test_refer(check, 0, size);
+	test_refer(check, l1, l1_size * 8);
+	test_refer(check, table, table_size);
+	for (uint64_t i = 0; i < table_size; i += 8) {
+		entry = test_get(check, table + i, 8);
+		if (entry)
+			test_refer(check, entry, size);
+	}
+	for (uint64_t i = 0; i < l1_size; i++) {
+		entry = test_get(check, l1 + i * 8, 8);
+		if (!entry)
+			continue;
+		test_refer(check, entry & 0xfffffffffffe00, size);
+		test_check_copied(check, entry);
+		for (uint64_t j = 0; j < size; j += 8)
+			test_check_l2_entry(
+				check,
+				test_get(check, (entry & 0xfffffffffffe00) + j,
+					 8));
+	}
+}
+
+/* Fills in errors and leaks. */
+static inline struct test_check test_check_image(const uint8_t *data,
+						 uint64_t size)
+{
+	struct test_check check = {.data = data, .size = size};
+	uint64_t refcount;
+
+	check.cluster_bits = (unsigned int)test_get(&check, 20, 4);
+	check.order = test_get(&check, 4, 4) == 2
+			      ? 4
+			      : (unsigned int)test_get(&check, 96, 4);
+	check.clusters = (size >> check.cluster_bits) + 1;
+	check.references = calloc(check.clusters, sizeof(uint32_t));
+	test_check_tables(&check);
+	for (uint64_t i = 0; i < check.clusters; i++) {
+		refcount = test_refcount(&check, i);
+		if (check.references[i] > refcount)
+			check.errors++;
+		if (check.references[i] < refcount)
+			check.leaks++;
+	}
+	free(check.references);
+	return check;
+}
+
+#endif
