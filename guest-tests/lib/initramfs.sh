@@ -2,8 +2,8 @@
 # Small initial ramdisks: Debian's static busybox, a few modules, images/init.
 # Needs common.sh and apt.sh.
 
-SMALL_MODULES="virtio virtio_ring virtio_mmio virtio_pci_legacy_dev virtio_pci_modern_dev virtio_pci virtio_blk pvpanic pvpanic-mmio"
-OUTER_MODULES="irqbypass kvm kvm-amd virtio virtio_ring virtio_mmio
+SMALL_MODULES="virtio_ring virtio virtio_mmio virtio_blk pvpanic pvpanic-mmio"
+OUTER_MODULES="irqbypass kvm kvm-amd virtio_ring virtio virtio_mmio
 	virtio_pci_legacy_dev virtio_pci_modern_dev virtio_pci virtio_blk"
 
 # busybox ARCH: prints the path of a static busybox of ARCH.
