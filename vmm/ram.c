@@ -43,8 +43,10 @@ static int map_region(struct guest_region *region, struct err *err)
 
 int ram_map(struct guest_memory *memory, uint64_t size, struct err *err)
 {
-	int ret = arch_memory_layout(size, memory, err);
+	int ret;
 
+	*memory = (struct guest_memory){0};
+	ret = arch_memory_layout(size, memory, err);
 	for (unsigned int i = 0; !ret && i < memory->count; i++)
 		ret = map_region(&memory->regions[i], err);
 	if (ret)
