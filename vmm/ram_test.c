@@ -28,12 +28,10 @@ static bool is_readable(const uint8_t *address)
 	return readable;
 }
 
-/* Is the page there reserved, so that nothing else can come to lie there? */
-static bool is_mapped(uint8_t *address)
+/* Is the page there taken, so that nothing else can come to lie there? */
+static bool is_mapped(const uint8_t *address)
 {
-	unsigned char resident;
-
-	return !mincore((void *)((uintptr_t)address & ~4095ULL), 1, &resident);
+	return !msync((void *)((uintptr_t)address & ~4095ULL), 1, MS_ASYNC);
 }
 
 static void regions_are_laid_out_and_zero(void)
