@@ -3,6 +3,12 @@
 # variables that parse() and make_disks() set. Each start_ function becomes
 # the VMM, with the time limit around it.
 
+# limited COMMAND...: becomes it; its process id goes to the file.
+limited() {
+	# shellcheck disable=SC2016 # for the inner shell
+	exec timeout -k 3 "$LIMIT" sh -c 'echo $$ >pid; exec "$0" "$@"' "$@"
+}
+
 start_vmm() {
 	"start_$VMM"
 }
@@ -37,7 +43,7 @@ start_alcor() {
 	for option in $(echo "$with" | tr , ' '); do
 		set -- "$@" "$option"
 	done
-	exec timeout -k 3 "$LIMIT" "$ALCOR" run "$@"
+	limited "$ALCOR" run "$@"
 }
 
 # qemu_disks: sets the words for disk0.img and on. QEMU numbers the places of
@@ -81,7 +87,7 @@ start_qemu() {
 	esac
 	qemu_disks
 	# shellcheck disable=SC2086 # words without blanks
-	exec timeout -k 3 "$LIMIT" "qemu-system-$ARCH" "$@" -accel $accel \
+	limited "qemu-system-$ARCH" "$@" -accel $accel \
 		-smp "$cpus" -m "$memory" -nodefaults -no-reboot -display none \
 		-serial stdio -global virtio-mmio.force-legacy=false \
 		-kernel "$(guest_file)" -append "vmm=qemu cpus=$cpus $words" \

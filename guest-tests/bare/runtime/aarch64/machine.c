@@ -15,9 +15,13 @@
 #define HOLE 0x38000000UL
 
 /* 16550 */
-#define NS_LSR	     5
-#define NS_LSR_DATA  0x01
-#define NS_LSR_EMPTY 0x20
+#define NS_FCR	      2
+#define NS_MCR	      4
+#define NS_LSR	      5
+#define NS_FCR_ENABLE 0x01
+#define NS_MCR_READY  0x03 /* DTR, RTS */
+#define NS_LSR_DATA   0x01
+#define NS_LSR_EMPTY  0x20
 /* PL011 */
 #define PL_DATA	      0x00
 #define PL_FLAGS      0x18
@@ -34,6 +38,15 @@ void first_cpu_main(const void *fdt);
 static volatile uint8_t *ns_register(unsigned int index)
 {
 	return (volatile uint8_t *)(ns16550 + (index << ns16550_shift));
+}
+
+/* With the FIFOs on, and ready to receive: some hold input back until then. */
+static void console_init(void)
+{
+	if (!ns16550)
+		return;
+	*ns_register(NS_FCR) = NS_FCR_ENABLE;
+	*ns_register(NS_MCR) = NS_MCR_READY;
 }
 
 void console_put(char c)
@@ -128,6 +141,7 @@ void first_cpu_main(const void *fdt)
 {
 	machine.hole = HOLE;
 	fdt_walk(fdt, visit);
+	console_init();
 	cpu_set_index(0);
 	interrupts_init();
 	interrupts_init_cpu();

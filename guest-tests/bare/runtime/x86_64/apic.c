@@ -138,6 +138,8 @@ void interrupts_init_cpu(void)
 
 	asm volatile("lidt %0" : : "m"(pointer));
 	apic_write(APIC_SVR, APIC_SVR_ENABLE | VECTOR_SPURIOUS);
+	/* Nothing from the 8259s, which nobody set up. */
+	apic_write(APIC_LVT0, APIC_LVT_MASKED);
 }
 
 static _Noreturn void die(const struct interrupt_frame *frame)

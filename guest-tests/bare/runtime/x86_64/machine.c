@@ -25,6 +25,13 @@ struct hvm_start_info start_info;
 
 void first_cpu_main(const struct hvm_start_info *info);
 
+/* With the FIFOs on, and ready to receive: some hold input back until then. */
+static void console_init(void)
+{
+	out8(COM1 + COM_FCR, COM_FCR_ENABLE);
+	out8(COM1 + COM_MCR, COM_MCR_READY);
+}
+
 void console_put(char c)
 {
 	static unsigned int room;
@@ -87,6 +94,7 @@ static void find_memory(const struct hvm_start_info *info)
 
 void first_cpu_main(const struct hvm_start_info *info)
 {
+	console_init();
 	start_info = *info;
 	options_set((const char *)info->command_line);
 	machine.hole = HOLE;

@@ -6,17 +6,20 @@
 
 #include <stdint.h>
 
-#define COM1	      0x3f8
-#define COM_IER	      1
-#define COM_IIR	      2
-#define COM_LCR	      3
-#define COM_MCR	      4
-#define COM_LSR	      5
-#define COM_MSR	      6
-#define COM_SCR	      7
-#define COM_LSR_DATA  0x01
-#define COM_LSR_EMPTY 0x20
-#define COM_GSI	      4
+#define COM1	       0x3f8
+#define COM_IER	       1
+#define COM_IIR	       2
+#define COM_FCR	       2
+#define COM_LCR	       3
+#define COM_MCR	       4
+#define COM_LSR	       5
+#define COM_MSR	       6
+#define COM_SCR	       7
+#define COM_FCR_ENABLE 0x01
+#define COM_MCR_READY  0x03 /* DTR, RTS */
+#define COM_LSR_DATA   0x01
+#define COM_LSR_EMPTY  0x20
+#define COM_GSI	       4
 
 #define PORT_DEBUG_EXIT	   0xf4
 #define PORT_PANIC	   0x505

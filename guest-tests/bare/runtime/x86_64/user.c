@@ -2,17 +2,22 @@
  * Ring 3 with IOPL 3: ports and interrupts' mask work there as in ring 0, and
  * the identity map is open to it. Interrupts come back to ring 0 by the TSS.
  */
+#include <stddef.h>
+
 #include "runtime/cpu.h"
 #include "runtime/test.h"
 #include "runtime/x86_64/layout.h"
 
 #define TSS_AVAILABLE 0x89ULL
+#define PORTS	      0x700 /* the devices' are below */
 #define RFLAGS_IOPL3  0x3002
 
 struct __attribute__((packed)) tss {
 	uint32_t reserved;
 	uint64_t rsp0;
-	uint8_t unused[92];
+	uint8_t unused[90];
+	uint16_t port_map;
+	uint8_t ports[PORTS / 8 + 1]; /* a 0 bit allows; then all ones */
 };
 
 extern uint64_t gdt[];
@@ -28,6 +33,8 @@ static void load_tss(void)
 {
 	uint64_t base = (uintptr_t)&tss;
 
+	tss.port_map = offsetof(struct tss, ports);
+	tss.ports[PORTS / 8] = 0xff;
 	tss.rsp0 = (uintptr_t)kernel_stack + sizeof(kernel_stack);
 	gdt[SELECTOR_TSS / 8] = (sizeof(tss) - 1) | (base & 0xffffff) << 16 |
 				TSS_AVAILABLE << 40 | (base >> 24) << 56;
