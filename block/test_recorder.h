@@ -1,0 +1,159 @@
+/*
+ * block/test_recorder.h - for tests: a file that notes what is done to it, and
+ * fails when it is told to.
+ *
+ * Wraps a file in memory. The log holds each write with its bytes and each
+ * flush, in order; replaying a part of it gives what a disk may hold after a
+ * power cut.
+ */
+#ifndef BLOCK_TEST_RECORDER_H
+#define BLOCK_TEST_RECORDER_H
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/iov.h"
+#include "block/file_memory.h"
+
+enum test_log_kind { TEST_LOG_WRITE, TEST_LOG_ZERO, TEST_LOG_FLUSH };
+
+struct test_log_entry {
+	enum test_log_kind kind;
+	uint64_t offset, length;
+	uint8_t *data; /* WRITE */
+};
+
+struct test_recorder {
+	struct file file;
+	struct file *below;
+	struct test_log_entry *log;
+	size_t log_length;
+	bool keeps_log;
+	/* Calls [fail_first, fail_end) end with fail_code; counted from 0. */
+	unsigned long calls, fail_first, fail_end;
+	int fail_code;
+	bool fails_reads; /* as well */
+	bool skips_flush; /* to see that the harness notices */
+};
+
+static inline struct test_recorder *test_recorder_of(struct file *file)
+{
+	return (struct test_recorder *)file;
+}
+
+static inline int test_recorder_call(struct test_recorder *recorder)
+{
+	unsigned long call = recorder->calls++;
+	bool fails = call >= recorder->fail_first && call < recorder->fail_end;
+
+	return fails ? recorder->fail_code : 0;
+}
+
+static inline void test_recorder_log(struct test_recorder *recorder,
+				     struct test_log_entry entry)
+{
+	if (!recorder->keeps_log)
+		return;
+	recorder->log = realloc(recorder->log,
+				(recorder->log_length + 1) * sizeof(entry));
+	recorder->log[recorder->log_length++] = entry;
+}
+
+static inline int test_recorder_readv(struct file *file, struct iovec *iov,
+				      size_t count, uint64_t offset)
+{
+	struct test_recorder *recorder = test_recorder_of(file);
+	int ret = recorder->fails_reads ? test_recorder_call(recorder) : 0;
+
+	return ret ? ret
+		   : recorder->below->ops->readv(recorder->below, iov, count,
+						 offset);
+}
+
+static inline int test_recorder_writev(struct file *file, struct iovec *iov,
+				       size_t count, uint64_t offset)
+{
+	struct test_recorder *recorder = test_recorder_of(file);
+	struct test_log_entry entry = {TEST_LOG_WRITE, offset, 0, NULL};
+	int ret = test_recorder_call(recorder);
+
+	if (ret)
+		return ret;
+	if (recorder->keeps_log) {
+		entry.length = iov_length(iov, count);
+		entry.data = malloc(entry.length);
+		iov_to_buffer(iov, count, 0, entry.data, entry.length);
+		test_recorder_log(recorder, entry);
+	}
+	return file_writev(recorder->below, iov, count, offset);
+}
+
+static inline int test_recorder_flush(struct file *file)
+{
+	struct test_recorder *recorder = test_recorder_of(file);
+	int ret = test_recorder_call(recorder);
+
+	if (!ret && !recorder->skips_flush)
+		test_recorder_log(recorder,
+				  (struct test_log_entry){TEST_LOG_FLUSH, 0, 0,
+							  NULL});
+	return ret;
+}
+
+static inline int test_recorder_zero(struct file *file, uint64_t offset,
+				     uint64_t length, bool may_unmap)
+{
+	struct test_recorder *recorder = test_recorder_of(file);
+	int ret = test_recorder_call(recorder);
+
+	if (ret)
+		return ret;
+	test_recorder_log(recorder,
+			  (struct test_log_entry){TEST_LOG_ZERO, offset, length,
+						  NULL});
+	return file_zero(recorder->below, offset, length, may_unmap);
+}
+
+static inline void test_recorder_close(struct file *file)
+{
+	struct test_recorder *recorder = test_recorder_of(file);
+
+	for (size_t i = 0; i < recorder->log_length; i++)
+		free(recorder->log[i].data);
+	free(recorder->log);
+	file_close(recorder->below);
+	free(recorder);
+}
+
+/* Takes @below, a file in memory, over. */
+static inline struct test_recorder *test_recorder_new(struct file *below)
+{
+	static const struct file_ops ops = {
+		.readv = test_recorder_readv,
+		.writev = test_recorder_writev,
+		.flush = test_recorder_flush,
+		.zero = test_recorder_zero,
+		.close = test_recorder_close,
+	};
+	struct test_recorder *recorder = calloc(1, sizeof(*recorder));
+
+	file_init(&recorder->file, &ops, file_size(below));
+	recorder->below = below;
+	recorder->fail_code = -EIO;
+	return recorder;
+}
+
+/* Does one entry of the log, or the first @bytes of it, to another file. */
+static inline void test_log_apply(const struct test_log_entry *entry,
+				  struct file *to, uint64_t bytes)
+{
+	uint64_t length = bytes < entry->length ? bytes : entry->length;
+
+	if (entry->kind == TEST_LOG_WRITE)
+		file_write(to, entry->data, length, entry->offset);
+	if (entry->kind == TEST_LOG_ZERO)
+		file_zero(to, entry->offset, length, true);
+}
+
+#endif
