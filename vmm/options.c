@@ -102,22 +102,20 @@ static int set_cmdline(struct run_options *options, const char *value,
 	return 0;
 }
 
-/* Several --append add up. */
+/* Several --append add up; the storage's last place is theirs. */
 static int set_append(struct run_options *options, const char *value,
 		      struct err *err)
 {
-	char *joined;
+	char **storage = &options->storage[OPTIONS_DISKS_MAX], *joined;
 
 	if (!options->append) {
 		options->append = value;
 		return 0;
 	}
-	if (options->storage_count == ARRAY_LENGTH(options->storage))
-		return err_set(err, EINVAL, "too many --append");
 	if (asprintf(&joined, "%s %s", options->append, value) < 0)
 		return err_set(err, ENOMEM, "no memory for --append");
-	options->storage[options->storage_count++] = joined;
-	options->append = joined;
+	free(*storage);
+	options->append = *storage = joined;
 	return 0;
 }
 
@@ -160,7 +158,7 @@ static int add_disk(struct run_options *options, const char *value,
 	text = strdup(value);
 	if (!text)
 		return err_set(err, ENOMEM, "no memory for --disk");
-	options->storage[options->storage_count++] = text;
+	options->storage[options->disk_count] = text;
 	ret = disk_options_parse(&options->disks[options->disk_count], text,
 				 err);
 	options->disk_count++;
@@ -312,13 +310,16 @@ static const struct option_entry option_entries[] = {
 	{"--help", false, set_help, NULL},
 };
 
-static int unknown_option(const char *typed, struct err *err)
+/* @length: without the value, which makes no name nearer. */
+static int unknown_option(const char *typed, size_t length, struct err *err)
 {
 	const char *words[ARRAY_LENGTH(option_entries) + 1] = {NULL};
+	char name[64];
 
 	for (size_t i = 0; i < ARRAY_LENGTH(option_entries); i++)
 		words[i] = option_entries[i].name;
-	return options_unknown(err, "option", typed, words);
+	snprintf(name, sizeof(name), "%.*s", (int)length, typed);
+	return options_unknown(err, "option", name, words);
 }
 
 static const struct option_entry *find_option(const char *name, size_t length)
@@ -341,7 +342,7 @@ static int parse_option(struct run_options *options, int argc, char **argv,
 	const char *value;
 
 	if (!entry)
-		return unknown_option(typed, err);
+		return unknown_option(typed, length, err);
 	if (!entry->takes_value) {
 		if (equals)
 			return err_set(err, EINVAL, "%s takes no value",
@@ -400,7 +401,8 @@ int options_parse(struct run_options *options, int argc, char **argv,
 
 void options_fini(struct run_options *options)
 {
-	for (unsigned int i = 0; i < options->storage_count; i++)
+	for (size_t i = 0; i < ARRAY_LENGTH(options->storage); i++) {
 		free(options->storage[i]);
-	options->storage_count = 0;
+		options->storage[i] = NULL;
+	}
 }

@@ -47,8 +47,7 @@ struct run_options {
 	bool rng;
 	uint64_t timeout_ms; /* 0: none */
 	enum arch_discovery discovery;
-	char *storage[OPTIONS_DISKS_MAX + 1];
-	unsigned int storage_count;
+	char *storage[OPTIONS_DISKS_MAX + 1]; /* --disk's, and --append's */
 };
 
 /*
