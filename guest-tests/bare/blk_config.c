@@ -205,5 +205,5 @@ void guest_main(void)
 	if (!blk_open(&disk, 0, BLK_FEATURES))
 		test_report("open", "no disk, or it refuses");
 	else
-		tests_run(tests, count);
+		tests_run_natively(tests, count);
 }

@@ -347,5 +347,5 @@ void guest_main(void)
 	if (!blk_open(&disk, 0, BLK_FEATURES))
 		test_report("open", "no disk, or it refuses");
 	else
-		tests_run(tests, ARRAY_LENGTH(tests));
+		tests_run_natively(tests, ARRAY_LENGTH(tests));
 }

@@ -98,7 +98,7 @@ static bool reset_round(uint32_t type, unsigned int round)
 
 static void rounds(uint32_t type)
 {
-	unsigned int count = (unsigned int)option_number("rounds", 30);
+	unsigned int count = (unsigned int)option_number("rounds", 100);
 
 	for (unsigned int i = 0; i < count; i++)
 		if (!reset_round(type, i))
@@ -159,5 +159,5 @@ void guest_main(void)
 	if (!blk_open(&disk, 0, BLK_FEATURES))
 		test_report("open", "no disk, or it refuses");
 	else
-		tests_run(tests, ARRAY_LENGTH(tests));
+		tests_run_natively(tests, ARRAY_LENGTH(tests));
 }

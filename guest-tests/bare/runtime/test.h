@@ -23,6 +23,9 @@ void guest_main(void);
 
 void tests_run(const struct test *tests, size_t count);
 
+/* The same by run_natively() (cpu.h), for tests that need no more than that. */
+_Noreturn void tests_run_natively(const struct test *tests, size_t count);
+
 /* Prints "done" and ends with 0, or with 1 after a "not ok". */
 _Noreturn void tests_finish(void);
 

@@ -2,6 +2,7 @@
  * Results on the console.
  */
 #include "runtime/test.h"
+#include "runtime/cpu.h"
 #include "runtime/machine.h"
 #include "runtime/print.h"
 #include "runtime/string.h"
@@ -66,6 +67,22 @@ void tests_run(const struct test *tests, size_t count)
 			test_report(tests[i].name,
 				    failed ? "see the lines above" : NULL);
 	}
+}
+
+/* What run_list() shall run. */
+static const struct test *list;
+static size_t list_length;
+
+static void run_list(void)
+{
+	tests_run(list, list_length);
+}
+
+void tests_run_natively(const struct test *tests, size_t count)
+{
+	list = tests;
+	list_length = count;
+	run_natively(run_list);
 }
 
 void tests_finish(void)
