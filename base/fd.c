@@ -14,6 +14,14 @@
 #include "base/iov.h"
 #include "base/math.h"
 
+int fd_open_standard(void)
+{
+	for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++)
+		if (fcntl(fd, F_GETFD) < 0 && open("/dev/null", O_RDWR) < 0)
+			return -errno;
+	return 0;
+}
+
 void fd_close(int *fd)
 {
 	int saved = errno;

@@ -12,6 +12,12 @@
 
 #include "base/err.h"
 
+/*
+ * Opens /dev/null as standard input, output or error where that is closed:
+ * the next file to be opened, a disk perhaps, would otherwise be taken for it.
+ */
+int fd_open_standard(void);
+
 /* Closes *fd unless it is negative and makes it -1. Keeps errno. */
 void fd_close(int *fd);
 

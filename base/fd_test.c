@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "base/fd.h"
@@ -171,6 +172,31 @@ static void full_events_stay_raised(void)
 	fd_close(&fd);
 }
 
+static bool is_null(int fd)
+{
+	struct stat st, null;
+
+	return !fstat(fd, &st) && !stat("/dev/null", &null) &&
+	       st.st_rdev == null.st_rdev;
+}
+
+/* In a child, whose descriptors are its own. */
+static void closed_standard_files_become_null(void)
+{
+	pid_t child = fork();
+	int status = -1;
+
+	if (!child) {
+		close(STDIN_FILENO);
+		close(STDERR_FILENO);
+		CHECK_EQUAL(fd_open_standard(), 0);
+		CHECK(is_null(STDIN_FILENO) && is_null(STDERR_FILENO));
+		_exit(test_failed);
+	}
+	waitpid(child, &status, 0);
+	CHECK_EQUAL(status, 0);
+}
+
 /* A file of its own, with @text in it; the caller unlinks it. */
 static void new_path(char path[32], const char *text)
 {
@@ -237,6 +263,7 @@ int main(int argc, char **argv)
 		TEST(short_writes_end_in_their_error),
 		TEST(events_are_raised_and_cleared),
 		TEST(full_events_stay_raised),
+		TEST(closed_standard_files_become_null),
 		TEST(files_are_mapped),
 		TEST(what_cannot_be_mapped),
 	};

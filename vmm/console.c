@@ -213,8 +213,22 @@ void console_put(void *context, const uint8_t *data, size_t length)
 		fd_event_raise(console->event_fd);
 }
 
-/* The ring's front, in one piece. What is in it stays in place until taken. */
-static size_t ring_front(struct console *console, const uint8_t **ret_data)
+static size_t ring_filled(struct console *console)
+{
+	size_t filled;
+
+	pthread_mutex_lock(&console->lock);
+	filled = console->filled;
+	pthread_mutex_unlock(&console->lock);
+	return filled;
+}
+
+/*
+ * The ring's front, in one piece of at most @max bytes. What is in it stays in
+ * place until taken.
+ */
+static size_t ring_front(struct console *console, size_t max,
+			 const uint8_t **ret_data)
 {
 	size_t length;
 
@@ -222,7 +236,7 @@ static size_t ring_front(struct console *console, const uint8_t **ret_data)
 	length = min_u64(console->filled, RING_SIZE - console->first);
 	*ret_data = console->ring + console->first;
 	pthread_mutex_unlock(&console->lock);
-	return min_u64(length, CHUNK_SIZE);
+	return min_u64(length, min_u64(max, CHUNK_SIZE));
 }
 
 static void ring_take(struct console *console, size_t length)
@@ -233,24 +247,47 @@ static void ring_take(struct console *console, size_t length)
 	pthread_mutex_unlock(&console->lock);
 }
 
+/*
+ * As write(), but -1 with EAGAIN also where the descriptor is not non-blocking
+ * since others share it: what poll() finds room for takes a chunk at once.
+ */
+static ssize_t write_output(const struct console *console, const uint8_t *data,
+			    size_t length)
+{
+	struct pollfd output = {.fd = console->output_fd, .events = POLLOUT};
+
+	if (console->output_fd < 0)
+		return (ssize_t)length;
+	if (!poll(&output, 1, 0)) {
+		errno = EAGAIN;
+		return -1;
+	}
+	return write(console->output_fd, data, length);
+}
+
 bool console_write(struct console *console)
 {
 	const uint8_t *data;
-	size_t length;
+	size_t length, left;
 	ssize_t put;
 
 	fd_event_clear(console->event_fd);
-	while ((length = ring_front(console, &data))) {
-		put = length;
-		if (console->output_fd >= 0)
-			put = write(console->output_fd, data, length);
+	/* What comes meanwhile is for the next call: main has more to do. */
+	left = ring_filled(console);
+	while (left) {
+		length = ring_front(console, left, &data);
+		put = write_output(console, data, length);
 		if (put < 0 && errno == EINTR)
 			continue;
 		if (put < 0 && errno == EAGAIN)
 			return true;
 		/* A reader that is gone gets nothing; the guest goes on. */
-		ring_take(console, put < 0 ? length : (size_t)put);
+		length = put < 0 ? length : (size_t)put;
+		ring_take(console, length);
+		left -= length;
 	}
+	if (ring_filled(console))
+		fd_event_raise(console->event_fd);
 	return false;
 }
 

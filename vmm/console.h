@@ -46,8 +46,9 @@ struct console_fds console_fds(const struct console *console);
 void console_put(void *console, const uint8_t *data, size_t length);
 
 /*
- * Writes out what the ring holds. True if it wants to be called again when
- * `output` is writable.
+ * Writes out what the ring holds now; what comes meanwhile raises
+ * `output_event` again. True if it wants to be called again when `output` is
+ * writable.
  */
 bool console_write(struct console *console);
 

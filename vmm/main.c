@@ -6,6 +6,7 @@
 
 #include "arch/arch.h"
 #include "base/err.h"
+#include "base/fd.h"
 #include "base/log.h"
 #include "base/math.h"
 #include "vmm/options.h"
@@ -52,6 +53,8 @@ int main(int argc, char **argv)
 	const char *words[ARRAY_LENGTH(commands) + 1] = {NULL};
 	struct err err;
 
+	if (fd_open_standard())
+		return STATUS_USAGE; /* and nowhere to say why */
 	if (argc < 2) {
 		fputs(usage, stderr);
 		return STATUS_USAGE;
