@@ -4,7 +4,8 @@
 
 SMALL_MODULES="virtio_ring virtio virtio_mmio virtio_blk pvpanic pvpanic-mmio"
 OUTER_MODULES="irqbypass kvm kvm-amd virtio_ring virtio virtio_mmio
-	virtio_pci_legacy_dev virtio_pci_modern_dev virtio_pci virtio_blk"
+	virtio_pci_legacy_dev virtio_pci_modern_dev virtio_pci virtio_blk
+	virtio_console"
 
 # busybox ARCH: prints the path of a static busybox of ARCH.
 busybox() {

@@ -1,28 +1,22 @@
-# shellcheck shell=sh
+# shellcheck shell=bash
 # The outer machine: a Linux inside QEMU's TCG, which emulates a processor that
 # can host guests, so that it has a whole KVM however slow or missing the real
 # one is. Needs common.sh, apt.sh and initramfs.sh.
 
-# outer_qemu ARCH: prints QEMU's words for it. One processor on x86_64: with
-# two, QEMU 7.2's TCG now and then locks the outer kernel up once an inner guest
-# runs. (Inner guests may have several all the same.)
-outer_qemu() {
+# outer_words ARCH: sets $outer_words to QEMU's words for it. One processor: on
+# x86_64, with two of them, QEMU 7.2's TCG now and then locks the outer kernel
+# up once an inner guest runs. (Inner guests may have several all the same.)
+outer_words() {
 	case $1 in
-	x86_64) echo "qemu-system-x86_64 -M q35 -cpu EPYC,+svm" ;;
+	x86_64) outer_words=(qemu-system-x86_64 -M q35 -cpu "EPYC,+svm") ;;
 	aarch64)
-		echo "qemu-system-aarch64 -cpu cortex-a57" \
-			"-M virt,virtualization=on,gic-version=3"
+		outer_words=(qemu-system-aarch64 -cpu cortex-a57
+			-M "virt,virtualization=on,gic-version=3")
 		;;
 	esac
-	echo "-accel tcg -smp 1 -m 3072 -nodefaults -no-user-config" \
-		"-display none -no-reboot -kernel $BUILD/debian-$1/vmlinuz"
-}
-
-outer_disk_device() {
-	case $1 in
-	x86_64) echo virtio-blk-pci ;;
-	aarch64) echo virtio-blk-device ;;
-	esac
+	outer_words+=(-accel tcg -smp 1 -m 3072 -nodefaults -no-user-config
+		-display none -no-reboot -kernel "$BUILD/debian-$1/vmlinuz"
+		-append "console=$(outer_console "$1") panic=-1 quiet")
 }
 
 outer_console() {
@@ -32,9 +26,118 @@ outer_console() {
 	esac
 }
 
+# outer_device ARCH KIND[,...]: a virtio device's name in QEMU.
+outer_device() {
+	case $1 in
+	x86_64) echo "virtio-$2-pci" ;;
+	aarch64) echo "virtio-$2-device" ;;
+	esac
+}
+
+# outer_disk ARCH FILE [OPTION]: adds FILE, as it is, as its next disk.
+outer_disk() {
+	local id=disk${#outer_words[@]}
+	outer_words+=(
+		-drive "file=$2,format=raw,if=none,id=$id${3:+,$3}"
+		-device "$(outer_device "$1" blk),drive=$id")
+}
+
 # outer_initramfs ARCH FOLDER FILE: the outer machine's initial ramdisk, which
 # has the FOLDER's files, too; /task among them is what it does.
 outer_initramfs() {
 	make_initramfs "$1" "$OUTER_MODULES" "$3"
 	pack "$2" >>"$3"
+}
+
+# --- One guest with its console on ours ---------------------------------------
+# outer_alcor ARCH WORK [--also DISK]... -- OPTION...: alcor run OPTION..., in an
+# outer machine; its console is our stdin and stdout, its status ours. Kernels
+# and initial ramdisks are carried in; files of disks are the outer machine's
+# disks, bit by bit, so that what the guest writes is in them at once. A
+# backing file has to be named as --also DISK. Uses WORK for its files.
+outer_alcor() {
+	local arch=$1 work=$2
+	shift 2
+	carried=()
+	rm -rf "$work/files"
+	mkdir -p "$work/files"
+	cp "$BUILD/$arch/alcor-static" "$work/files/alcor"
+	outer_words "$arch"
+	while [ "$1" = --also ]; do
+		carry_disk "$arch" "$2" readonly=on
+		shift 2
+	done
+	shift
+	carry_options "$arch" "$work" "$@"
+	outer_task "$arch" >"$work/files/task"
+	outer_initramfs "$arch" "$work/files" "$work/outer.img"
+	outer_talk "$arch" "$work"
+}
+
+# outer_talk ARCH WORK: the person's console is virtio, for the serial port has
+# what the outer kernel says.
+outer_talk() {
+	: >"$2/outer.log"
+	"${outer_words[@]}" -initrd "$2/outer.img" -serial "file:$2/outer.log" \
+		-device "$(outer_device "$1" serial)" \
+		-chardev stdio,id=person,signal=off \
+		-device virtconsole,chardev=person 2>"$2/outer.err" || true
+	outer_status=$(tr -d '\r' <"$2/outer.log" |
+		sed -n 's/^@@ status \([0-9]*\)$/\1/p')
+	if [ -z "$outer_status" ]; then
+		tail -n 5 "$2/outer.err" "$2/outer.log" >&2
+		die "the outer machine ended without a word from alcor"
+	fi
+	return "$outer_status"
+}
+
+# carry_disk ARCH FILE [OPTION]
+carry_disk() {
+	[ -e "$2" ] || die "cannot open $2"
+	outer_disk "$@"
+	carried+=("$(basename "$2")")
+}
+
+# carry_options ARCH WORK OPTION...: sets $inner_options to what they are inside.
+carry_options() {
+	local arch=$1 work=$2 name
+	shift 2
+	inner_options=()
+	while [ $# -gt 0 ]; do
+		inner_options+=("$1")
+		case $1 in
+		--kernel | --initrd)
+			name=${1#--}
+			cp "$2" "$work/files/$name"
+			inner_options+=("/$name")
+			shift
+			;;
+		--disk)
+			carry_disk "$arch" "${2%%,*}"
+			name=$(basename "${2%%,*}")
+			inner_options+=("/disks/$name${2#"${2%%,*}"}")
+			shift
+			;;
+		esac
+		shift
+	done
+}
+
+# outer_task: the script that runs alcor in there. The disks get nodes with the
+# names of the files, in one folder, so that a backing file is found.
+outer_task() {
+	local index letters=abcdefghijklmnopqrstuvwxyz
+	echo "mkdir -p /disks /var/tmp"
+	for index in "${!carried[@]}"; do
+		printf 'IFS=: read major minor </sys/block/vd%s/dev\n' \
+			"${letters:index:1}"
+		printf 'mknod %q b $major $minor\n' "/disks/${carried[index]}"
+	done
+	echo "echo 1 >/proc/sys/vm/overcommit_memory"
+	printf '/alcor run'
+	printf ' %q' "${inner_options[@]}"
+	echo ' </dev/hvc0 >/dev/hvc0 2>/dev/hvc0'
+	# A line of its own, whatever the kernel says.
+	# shellcheck disable=SC2016 # it is expanded in there
+	echo 'status=$?; echo; echo "@@ status $status"'
 }

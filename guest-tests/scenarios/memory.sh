@@ -9,7 +9,7 @@ run_memory() {
 			/proc/meminfo) / 1024))"
 		# Linux hands out the highest memory first.
 		free=$(sed -n 's/MemFree: *\([0-9]*\) .*/\1/p' /proc/meminfo)
-		part=$((free / 1024 / 4))
+		part=$((free / 1024 / 8))
 		[ $part -lt 128 ] || part=128
 		dd if=/dev/urandom of=/tmp/a bs=1M count=$part 2>/dev/null
 		cp /tmp/a /tmp/b
