@@ -61,15 +61,17 @@ static bool decode(const struct qcow2 *qcow2, uint64_t entry,
 		    : is_host_cluster(qcow2, offset);
 }
 
+/* Reading or writing where it leads touches none of the image's tables. */
 static bool is_clear(const struct qcow2 *qcow2,
 		     const struct qcow2_cluster *cluster)
 {
 	uint64_t length = qcow2->cluster_size;
 
+	if (cluster->kind == QCOW2_UNALLOCATED ||
+	    cluster->kind == QCOW2_ZERO_PLAIN)
+		return true;
 	if (cluster->kind == QCOW2_COMPRESSED)
 		length = cluster->host_length;
-	else if (cluster->kind != QCOW2_NORMAL)
-		return true;
 	return !qcow2_metadata_overlaps(qcow2, cluster->host_offset, length);
 }
 

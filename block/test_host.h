@@ -1,0 +1,61 @@
+/*
+ * block/test_host.h - for tests: a temporary folder, and other programs.
+ */
+#ifndef BLOCK_TEST_HOST_H
+#define BLOCK_TEST_HOST_H
+
+#include <stdarg.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+/* Runs a shell command with its output thrown away; its exit status. */
+__attribute__((format(printf, 1, 2))) static inline int test_shell(
+	const char *format, ...)
+{
+	static const char quiet[] = "exec >/dev/null 2>&1 </dev/null; ";
+	char command[2048];
+	va_list args;
+	int status;
+
+	memcpy(command, quiet, sizeof(quiet));
+	va_start(args, format);
+	vsnprintf(command + sizeof(quiet) - 1,
+		  sizeof(command) - sizeof(quiet) + 1, format, args);
+	va_end(args);
+	status = system(command);
+	return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+}
+
+/* Goes to a new folder, which test_folder_leave() removes. */
+static inline bool test_folder_enter(char *ret_path, size_t room)
+{
+	const char *base = getenv("TMPDIR");
+
+	snprintf(ret_path, room, "%s/alcor-test-XXXXXX", base ? base : "/tmp");
+	return mkdtemp(ret_path) && !chdir(ret_path);
+}
+
+static inline void test_folder_leave(const char *path)
+{
+	if (!chdir("/"))
+		test_shell("rm -rf '%s'", path);
+}
+
+static inline bool test_have_qemu(void)
+{
+	return !test_shell("qemu-img --version && qemu-io --version");
+}
+
+/* Emulated runs are slow: there tests do a smaller share of their work. */
+static inline bool test_is_small(void)
+{
+	const char *small = getenv("ALCOR_TEST_SMALL");
+
+	return small && *small && *small != '0';
+}
+
+#endif
