@@ -264,6 +264,22 @@ static void test_nothing_typed_is_lost(void)
 	bench_fini(&bench);
 }
 
+/* Main wakes once for a FIFO full, not for every byte that is read. */
+static void test_room_comes_when_empty(void)
+{
+	struct bench bench;
+
+	REQUIRE(bench_init(&bench, 0));
+	open_tty(&bench);
+	CHECK_EQUAL(receive(&bench, "0123456789abcdefg"), 16);
+	for (unsigned int i = 0; i < 16; i++) {
+		CHECK(!has_room_event(&bench));
+		in(&bench, UART_RX);
+	}
+	CHECK(has_room_event(&bench));
+	bench_fini(&bench);
+}
+
 static void test_without_fifo_holds_one(void)
 {
 	struct bench bench;
@@ -396,6 +412,7 @@ int main(int argc, char **argv)
 		TEST(test_second_cause_gets_an_edge),
 		TEST(test_input_waits_for_rts),
 		TEST(test_nothing_typed_is_lost),
+		TEST(test_room_comes_when_empty),
 		TEST(test_without_fifo_holds_one),
 		TEST(test_loopback),
 		TEST(test_modem_status),

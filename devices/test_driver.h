@@ -292,4 +292,14 @@ static inline void test_kick(struct virtio_mmio *mmio, unsigned int queue)
 	test_mmio_write(mmio, VIRTIO_MMIO_QUEUE_NOTIFY, queue);
 }
 
+/* Kicks for the chain offered last, unless the device can do without it. */
+static inline void test_kick_if_wanted(struct virtio_mmio *mmio,
+				       unsigned int index,
+				       const struct test_queue *queue)
+{
+	if (vring_need_event(test_avail_event(queue), queue->avail_index,
+			     (uint16_t)(queue->avail_index - 1)))
+		test_kick(mmio, index);
+}
+
 #endif

@@ -230,6 +230,20 @@ static void test_press_waits_for_the_driver(void)
 	bench_fini(&bench);
 }
 
+/* Buffers that are there at DRIVER_OK are used without a kick. */
+static void test_buffers_before_start(void)
+{
+	struct bench bench;
+
+	REQUIRE(bench_init(&bench));
+	virtio_input_press_power(bench.input);
+	offer_buffers(&bench, 4);
+	expect_no_event(&bench);
+	REQUIRE(test_mmio_start(bench.mmio, VERSION_1, bench.queues, 2));
+	expect_press(&bench);
+	bench_fini(&bench);
+}
+
 static void test_kick_is_armed(void)
 {
 	struct bench bench;
@@ -289,6 +303,7 @@ int main(int argc, char **argv)
 		TEST(test_press),
 		TEST(test_press_waits_for_buffers),
 		TEST(test_press_waits_for_the_driver),
+		TEST(test_buffers_before_start),
 		TEST(test_kick_is_armed),
 		TEST(test_status_queue_is_drained),
 		TEST(test_small_buffer),

@@ -203,13 +203,6 @@ static void set_half(uint64_t *value, uint32_t sel, uint32_t bits)
 	*value |= (uint64_t)bits << 32 * sel;
 }
 
-static void write_driver_features(struct virtio_mmio *mmio, uint32_t value)
-{
-	if (!(mmio->status & VIRTIO_CONFIG_S_FEATURES_OK))
-		set_half(&mmio->driver_features, mmio->driver_features_sel,
-			 value);
-}
-
 /* The selected queue's registers; NULL where there is no such queue. */
 static struct queue_registers *selected_queue(struct virtio_mmio *mmio)
 {
@@ -323,7 +316,8 @@ static void write_register(struct virtio_mmio *mmio, uint64_t offset,
 		mmio->device_features_sel = value;
 		break;
 	case VIRTIO_MMIO_DRIVER_FEATURES:
-		write_driver_features(mmio, value);
+		set_half(&mmio->driver_features, mmio->driver_features_sel,
+			 value);
 		break;
 	case VIRTIO_MMIO_DRIVER_FEATURES_SEL:
 		mmio->driver_features_sel = value;

@@ -87,6 +87,21 @@ static void test_long_request_is_cut(void)
 	bench_fini(&bench);
 }
 
+static void test_waiting_at_start(void)
+{
+	const struct test_piece piece = {BUFFER, 64, VRING_DESC_F_WRITE};
+	uint32_t head, written;
+	struct bench bench;
+
+	REQUIRE(bench_init(&bench));
+	virtio_mmio_reset(bench.mmio);
+	test_queue_clear(&bench.queue);
+	test_offer(&bench.queue, test_chain(&bench.queue, &piece, 1));
+	REQUIRE(test_mmio_start(bench.mmio, VERSION_1, &bench.queue, 1));
+	CHECK(test_used(&bench.queue, &head, &written) && written == 64);
+	bench_fini(&bench);
+}
+
 static void test_nothing_to_fill(void)
 {
 	const struct test_piece piece = {BUFFER, 64, 0};
@@ -114,9 +129,8 @@ static void test_rules_broken(void)
 int main(int argc, char **argv)
 {
 	static const struct test tests[] = {
-		TEST(test_fills_its_pieces),
-		TEST(test_long_request_is_cut),
-		TEST(test_nothing_to_fill),
+		TEST(test_fills_its_pieces), TEST(test_long_request_is_cut),
+		TEST(test_waiting_at_start), TEST(test_nothing_to_fill),
 		TEST(test_rules_broken),
 	};
 

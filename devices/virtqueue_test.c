@@ -322,6 +322,7 @@ static void test_loops_end(void)
 
 static void test_indices_outside_the_queue(void)
 {
+	const struct test_piece fine = {0x8000, 4, 0};
 	struct bench bench;
 
 	REQUIRE(bench_init(&bench, 0));
@@ -335,6 +336,7 @@ static void test_indices_outside_the_queue(void)
 
 	/* More made available than the queue holds. */
 	REQUIRE(bench_init(&bench, 0));
+	test_chain(&bench.driver, &fine, 1);
 	bench.driver.avail->idx = htole16(SIZE + 1);
 	CHECK_EQUAL(pop(&bench), -EPROTO);
 	bench_fini(&bench);
@@ -377,6 +379,7 @@ static void test_bad_tables(void)
 	expect_broken_table(INDIRECT, 32, 0, &fine, &loop);
 	expect_broken_table(INDIRECT, 32, 0, &fine, &beyond);
 	expect_broken_table(INDIRECT, 32, 0, &fine, &nested);
+	expect_broken_table(INDIRECT, 32, 0, &nested, &last);
 }
 
 static void test_too_long_a_table(void)
