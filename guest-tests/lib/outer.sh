@@ -50,18 +50,19 @@ outer_initramfs() {
 }
 
 # --- One guest with its console on ours ---------------------------------------
-# outer_alcor ARCH WORK [--also DISK]... -- OPTION...: alcor run OPTION..., in an
-# outer machine; its console is our stdin and stdout, its status ours. Kernels
-# and initial ramdisks are carried in; files of disks are the outer machine's
-# disks, bit by bit, so that what the guest writes is in them at once. A
-# backing file has to be named as --also DISK. Uses WORK for its files.
+# outer_alcor ARCH ALCOR WORK [--also DISK]... -- OPTION...: the program ALCOR's
+# "run OPTION...", in an outer machine; its console is our stdin and stdout, its
+# status ours. Kernels and initial ramdisks are carried in; files of disks are
+# the outer machine's disks, bit by bit, so that what the guest writes is in
+# them at once. A backing file has to be named as --also DISK. WORK is a folder
+# for what it needs.
 outer_alcor() {
-	local arch=$1 work=$2
-	shift 2
+	local arch=$1 alcor=$2 work=$3
+	shift 3
 	carried=()
 	rm -rf "$work/files"
 	mkdir -p "$work/files"
-	cp "$BUILD/$arch/alcor-static" "$work/files/alcor"
+	cp "$alcor" "$work/files/alcor"
 	outer_words "$arch"
 	while [ "$1" = --also ]; do
 		carry_disk "$arch" "$2" readonly=on
@@ -131,6 +132,7 @@ outer_task() {
 	for index in "${!carried[@]}"; do
 		printf 'IFS=: read major minor </sys/block/vd%s/dev\n' \
 			"${letters:index:1}"
+		# shellcheck disable=SC2016 # they are expanded in there
 		printf 'mknod %q b $major $minor\n' "/disks/${carried[index]}"
 	done
 	echo "echo 1 >/proc/sys/vm/overcommit_memory"

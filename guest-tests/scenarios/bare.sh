@@ -5,7 +5,7 @@
 
 prepare_bare() {
 	bare=$PWD
-	cd "$TOP"
+	cd "$TOP" || exit
 	quietly guest-tests/bare/run --arch "$ARCH" --prepare "$bare/carried"
 }
 

@@ -11,8 +11,8 @@ prepare_disks() {
 		truncate -s ${mib}M raw
 		echo "disk $letter" | dd of=raw conv=notrunc status=none
 		case $((mib % 2)) in
-		0) cp --sparse=always raw $letter.img ;;
-		1) qemu-img convert -O qcow2 raw $letter.img ;;
+		0) cp --sparse=always raw "$letter.img" ;;
+		1) qemu-img convert -O qcow2 raw "$letter.img" ;;
 		esac
 	done
 	rm raw
@@ -32,7 +32,7 @@ run_disks() {
 		mib=$((mib + 1))
 		format=raw
 		[ $((mib % 2)) = 0 ] || format=qcow2
-		set -- "$@" --disk $letter.img,format=$format
+		set -- "$@" --disk "$letter.img,format=$format"
 	done
 	small "$@"
 	ended 0

@@ -53,7 +53,7 @@ qemu_io() {
 	io_file=$1
 	shift
 	for io_command; do
-		quietly qemu-io -f $io_format -c "$io_command" "$io_file"
+		quietly qemu-io -f "$io_format" -c "$io_command" "$io_file"
 	done
 }
 
