@@ -32,14 +32,22 @@ publish() {
 	mv "$1" "$2"
 }
 
-# once FILE COMMAND...: runs the command, which makes FILE, unless it is there.
-# Two at the same time: the second waits for the first.
-once() {
-	once_file=$1
-	shift
-	mkdir -p "$(dirname "$once_file")"
+# make_folder FOLDER RECIPE COMMAND...: makes FOLDER by COMMAND, which fills the
+# folder that is its last argument; unless it is there, made by the same RECIPE
+# (any text without line breaks). Two at the same time: the second waits.
+make_folder() {
+	folder=$1
+	recipe=$2
+	shift 2
+	mkdir -p "$(dirname "$folder")"
 	(
 		flock 9
-		[ -e "$once_file" ] || "$@"
-	) 9>"$once_file.lock"
+		if [ "$(cat "$folder/recipe" 2>/dev/null)" != "$recipe" ]; then
+			rm -rf "$folder.new"
+			mkdir "$folder.new"
+			"$@" "$folder.new"
+			echo "$recipe" >"$folder.new/recipe"
+			publish "$folder.new" "$folder"
+		fi
+	) 9>"$folder.lock"
 }

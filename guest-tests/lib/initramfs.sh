@@ -10,14 +10,12 @@ OUTER_MODULES="irqbypass kvm kvm-amd virtio_ring virtio virtio_mmio
 # busybox ARCH: prints the path of a static busybox of ARCH.
 busybox() {
 	busybox_dir=$BUILD/busybox-$1
-	once "$busybox_dir" unpack_busybox "$1" >&2
+	make_folder "$busybox_dir" 1 unpack_busybox "$1" >&2
 	echo "$busybox_dir/bin/busybox"
 }
 
 unpack_busybox() {
-	rm -rf "$BUILD/busybox-$1.new"
-	apt_unpack "$(debian_arch "$1")" "$BUILD/busybox-$1.new" busybox-static
-	publish "$BUILD/busybox-$1.new" "$BUILD/busybox-$1"
+	apt_unpack "$(debian_arch "$1")" "$2" busybox-static
 }
 
 # pack FOLDER: the folder's files as an archive that the kernel unpacks, all
