@@ -69,8 +69,7 @@ static int open_stdio(struct console *console, struct err *err)
 {
 	(void)err;
 	console->output_fd = own_output();
-	console->input_fd = fcntl(STDIN_FILENO, F_GETFD) < 0 ? -1
-							     : STDIN_FILENO;
+	console->input_fd = STDIN_FILENO;
 	return 0;
 }
 

@@ -25,7 +25,10 @@ struct console_fds {
 	int input;	  /* readable: call console_read() */
 };
 
-/* Opens what the options say. -errno for a file that cannot be made. */
+/*
+ * Opens what the options say. -errno for a file that cannot be made. Standard
+ * input and output are open, be it to /dev/null.
+ */
 int console_open(enum console_kind kind, const char *path,
 		 struct console **ret_console, struct err *err);
 
