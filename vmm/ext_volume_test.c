@@ -210,6 +210,66 @@ static void refuses_a_cut_file_system(void)
 	test_disk_fini(&disk);
 }
 
+/* --- Hostility ------------------------------------------------------------ */
+
+#define BLOCK 4096
+
+static uint32_t get32(uint64_t offset)
+{
+	le32 raw;
+
+	memcpy(&raw, disk.data + FS_OFFSET + offset, sizeof(raw));
+	return le32_get(raw);
+}
+
+static void fill_block(uint32_t block, uint32_t pointer)
+{
+	le32 raw = le32_make(pointer);
+
+	for (uint32_t i = 0; i < BLOCK; i += sizeof(raw))
+		memcpy(disk.data + FS_OFFSET + block * BLOCK + i, &raw,
+		       sizeof(raw));
+}
+
+/*
+ * Lets the root directory go on and on: its triply indirect block leads, in
+ * a thousand million ways, to its first block.
+ */
+static void make_root_endless(void)
+{
+	uint64_t super = 1024, group = BLOCK;
+	uint64_t inode = (uint64_t)get32(group + 8) * BLOCK +
+			 (get32(super + 88) & 0xffff); /* inode number 2 */
+	uint32_t top = FS_SIZE / BLOCK - 1;	       /* nothing is up there */
+	le32 pointer = le32_make(top);
+
+	fill_block(top, top - 1);
+	fill_block(top - 1, top - 2);
+	fill_block(top - 2, get32(inode + 40));
+	memcpy(disk.data + FS_OFFSET + inode + 40 + 14 * 4, &pointer, 4);
+}
+
+static void ends_in_an_endless_directory(void)
+{
+	struct ext_file file;
+
+	if (!test_has_mke2fs())
+		TEST_SKIP("mke2fs (package e2fsprogs) is not installed");
+	if (!open_disk("-t ext2 -b 4096"))
+		return;
+	ext_volume_close(volume);
+	make_root_endless();
+	if (CHECK(!ext_volume_open(&disk.view, FS_OFFSET, FS_SIZE, &volume,
+				   &err))) {
+		check_text("/boot/small", "small\n");
+		CHECK_EQUAL(ext_volume_find(volume, "/nothing", &file, &err),
+			    -ETIME);
+		CHECK(strstr(err.text, "no end"));
+		ext_volume_close(volume);
+	}
+	test_disk_fini(&disk);
+}
+
 /* --- Damage --------------------------------------------------------------- */
 
 static uint32_t random_state;
@@ -270,10 +330,10 @@ static void survives_damage(void)
 {
 	if (!test_has_mke2fs())
 		TEST_SKIP("mke2fs (package e2fsprogs) is not installed");
-	survive_damage("-t ext4 -b 1024 -N 64 -O ^metadata_csum", 60);
-	survive_damage("-t ext2 -b 1024 -N 64", 60);
+	survive_damage("-t ext4 -b 1024 -N 64 -O ^metadata_csum", 40);
+	survive_damage("-t ext2 -b 1024 -N 64", 40);
 	survive_damage("-t ext4 -b 4096 -N 64 -O ^metadata_csum,inline_data",
-		       60);
+		       40);
 }
 
 int main(int argc, char **argv)
@@ -285,6 +345,7 @@ int main(int argc, char **argv)
 		TEST(lists_directories),
 		TEST(refuses_what_is_no_file_system),
 		TEST(refuses_a_cut_file_system),
+		TEST(ends_in_an_endless_directory),
 		TEST(survives_damage),
 	};
 

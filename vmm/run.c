@@ -1,10 +1,10 @@
 /*
  * vmm/run.c - see run.h.
  *
- * Order: read the options; open kernel, initrd, /dev/kvm, the disks and the
- * console; then lives of the machine, one per reset; then close all. Whatever
- * cannot be opened ends it before the guest starts, with one sentence and
- * status 2.
+ * Order: read the options; open kernel, initrd, /dev/kvm and the disks, take
+ * from the first disk what was not named, open the console; then lives of the
+ * machine, one per reset; then close all. Whatever cannot be opened ends it
+ * before the guest starts, with one sentence and status 2.
  */
 #include "vmm/run.h"
 
@@ -15,6 +15,7 @@
 
 #include "base/fd.h"
 #include "base/log.h"
+#include "vmm/image_boot.h"
 #include "vmm/life.h"
 #include "vmm/machine.h"
 #include "vmm/options.h"
@@ -22,12 +23,66 @@
 
 struct run {
 	struct run_options options;
-	struct fd_map kernel, initrd;
+	struct fd_map kernel, initrd; /* the files that the options name */
+	struct image_boot image;      /* without --kernel: found in the disk */
 	char *cmdline;
 	struct kvm kvm;
 	struct console *console;
 	struct machine_parts parts; /* refers to the above */
 };
+
+static int open_file(const char *option, const char *path, struct fd_map *map,
+		     struct err *err)
+{
+	int ret = path ? fd_map_open(path, map, err) : 0;
+
+	if (ret)
+		err_prefix(err, "%s", option);
+	return ret;
+}
+
+static int open_files(struct run *run, struct err *err)
+{
+	const struct run_options *options = &run->options;
+	int ret;
+
+	if (!options->kernel && !options->disk_count)
+		return err_set(err, EINVAL,
+			       "there is nothing to boot: name an IMAGE that "
+			       "has a kernel inside, or a --kernel");
+	ret = open_file("--kernel", options->kernel, &run->kernel, err);
+	if (!ret)
+		ret = open_file("--initrd", options->initrd, &run->initrd, err);
+	return ret;
+}
+
+/* Into run->image, which stays as it is where nothing is found. */
+static int look_into_image(struct run *run, struct err *err)
+{
+	struct disk_view disk = disk_view_of_block(run->parts.disks[0]);
+	struct image_boot found;
+	int ret = image_boot_open(&disk, run->options.disks[0].block.path,
+				  &found, err);
+
+	if (ret)
+		return ret;
+	image_boot_close(&run->image);
+	run->image = found;
+	return 0;
+}
+
+static void choose_files(struct run *run)
+{
+	const struct run_options *options = &run->options;
+	struct image_boot *image = &run->image;
+
+	run->parts.kernel = options->kernel ? &run->kernel : &image->kernel;
+	run->parts.initrd = NULL;
+	if (options->initrd)
+		run->parts.initrd = &run->initrd;
+	else if (image->initrd.size)
+		run->parts.initrd = &image->initrd;
+}
 
 /*
  * Without --cmdline the kernel gets the console that we have, and where a
@@ -36,41 +91,41 @@ struct run {
 static int make_cmdline(struct run *run, struct err *err)
 {
 	const struct run_options *options = &run->options;
+	bool made = !options->cmdline;
 	const char *base = options->cmdline;
+	char *cmdline;
 
-	if (!base)
-		base = options->no_reboot ? "console=ttyS0 panic=-1"
-					  : "console=ttyS0";
-	if (asprintf(&run->cmdline, "%s%s%s", base, options->append ? " " : "",
-		     options->append ? options->append : "") < 0) {
-		run->cmdline = NULL;
+	if (made)
+		base = options->kernel ? "console=ttyS0" : run->image.cmdline;
+	if (asprintf(&cmdline, "%s%s%s%s", base,
+		     made && options->no_reboot ? " panic=-1" : "",
+		     options->append ? " " : "",
+		     options->append ? options->append : "") < 0)
 		return err_set(err, ENOMEM, "no memory for the command line");
-	}
-	run->parts.cmdline = run->cmdline;
+	free(run->cmdline);
+	run->cmdline = cmdline;
+	run->parts.cmdline = cmdline;
 	return 0;
 }
 
-static int open_kernel(struct run *run, struct err *err)
+/* After the disks: the first one has what --kernel does not name. */
+static int choose_kernel(struct run *run, struct err *err)
 {
-	int ret;
+	int ret = run->options.kernel ? 0 : look_into_image(run, err);
 
-	if (!run->options.kernel)
-		return err_set(err, EINVAL,
-			       "--kernel is needed: taking the kernel from "
-			       "inside the image is not done yet");
-	ret = fd_map_open(run->options.kernel, &run->kernel, err);
-	if (ret) {
-		err_prefix(err, "--kernel");
-		return ret;
-	}
-	run->parts.kernel = &run->kernel;
-	if (!run->options.initrd)
-		return 0;
-	ret = fd_map_open(run->options.initrd, &run->initrd, err);
 	if (ret)
-		err_prefix(err, "--initrd");
-	run->parts.initrd = &run->initrd;
-	return ret;
+		return ret;
+	choose_files(run);
+	return make_cmdline(run, err);
+}
+
+/* After a reset: the guest may have installed another kernel for it. */
+static void choose_kernel_again(struct run *run)
+{
+	struct err err;
+
+	if (choose_kernel(run, &err))
+		log_warning("%s; the kernel from before is booted", err.text);
 }
 
 static int open_disks(struct run *run, struct err *err)
@@ -107,13 +162,13 @@ static int open_all(struct run *run, struct err *err)
 
 	run->parts.options = &run->options;
 	run->parts.kvm = &run->kvm;
-	ret = make_cmdline(run, err);
-	if (!ret)
-		ret = open_kernel(run, err);
+	ret = open_files(run, err);
 	if (!ret)
 		ret = kvm_open(&run->kvm, err);
 	if (!ret)
 		ret = open_disks(run, err);
+	if (!ret)
+		ret = choose_kernel(run, err);
 	if (!ret)
 		ret = console_open(run->options.console,
 				   run->options.console_path, &run->console,
@@ -129,6 +184,7 @@ static int close_all(struct run *run)
 
 	console_close(run->console);
 	kvm_close(&run->kvm);
+	image_boot_close(&run->image);
 	fd_map_close(&run->initrd);
 	fd_map_close(&run->kernel);
 	free(run->cmdline);
@@ -178,6 +234,8 @@ static int run_lives(struct run *run, struct life *life, struct err *err)
 	struct machine *machine;
 
 	while (!last) {
+		if (!first)
+			choose_kernel_again(run);
 		ret = machine_new(&run->parts, &machine, err);
 		if (ret)
 			return first ? STATUS_USAGE : STATUS_HOST_FAILED;
