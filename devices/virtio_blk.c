@@ -51,9 +51,8 @@ struct blk_queue {
 	pthread_t thread;	/* [c] */
 	bool has_thread;	/* [c] */
 	atomic_bool quits;	/* [a] */
-	atomic_bool
-		running; /* [a] from start() to stop() or to a rule broken */
-	pthread_mutex_t lock;	      /* held while the thread serves */
+	atomic_bool running;	/* [a] may serve: started and not broken */
+	pthread_mutex_t lock;	/* held while the thread serves */
 	struct virtqueue_chain chain; /* [l] */
 	struct iovec *scratch;	      /* [l] */
 };

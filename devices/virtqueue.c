@@ -308,26 +308,26 @@ static uint16_t load_avail_index(const struct virtqueue *queue)
 
 /*
  * The driver kicks when its index passes avail_event, so that must be the
- * index which it has now: set it, and look again. A driver can add no more
- * than the queue's size while we give nothing back, so this ends; one that
- * does is caught by the next pop.
+ * index which it has now: set it, and look again. A driver adds no more than
+ * the queue's size while we give nothing back, so more turns than that are not
+ * for an honest one.
  */
 unsigned int virtqueue_arm_kick(struct virtqueue *queue)
 {
-	uint16_t index, waiting;
+	uint16_t armed, index;
 
 	if (!queue->size || queue->broken)
 		return 0;
 	if (!queue->event_idx)
 		__atomic_store_n(&queue->used->flags, 0, __ATOMIC_SEQ_CST);
 	index = load_avail_index(queue);
-	waiting = index - queue->avail_next;
-	while (queue->event_idx && waiting <= queue->size) {
-		store_avail_event(queue, index);
-		if (load_avail_index(queue) == index)
-			break;
+	for (unsigned int i = 0; queue->event_idx && i <= queue->size; i++) {
+		armed = index;
+		store_avail_event(queue, armed);
 		index = load_avail_index(queue);
-		waiting = index - queue->avail_next;
+		if (index == armed)
+			break;
 	}
-	return waiting;
+	/* A larger index is a lie; virtqueue_pop() finds it out. */
+	return min_u64((uint16_t)(index - queue->avail_next), queue->size);
 }

@@ -106,7 +106,7 @@ bool virtqueue_publish(struct virtqueue *queue);
  * While a thread serves a queue the driver need not kick; before it sleeps it
  * arms the kick again: from then on the driver kicks for what it adds.
  * virtqueue_arm_kick() answers how many chains were added before that, and
- * wait to be served without a kick.
+ * wait to be served without a kick: at most the queue's size.
  */
 void virtqueue_disarm_kick(struct virtqueue *queue);
 unsigned int virtqueue_arm_kick(struct virtqueue *queue);

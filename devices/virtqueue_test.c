@@ -210,6 +210,18 @@ static void test_kick_suppression(void)
 	}
 }
 
+/* What waits is never more than a queue holds, whatever the driver says. */
+static void test_arming_is_bounded(void)
+{
+	struct bench bench;
+
+	REQUIRE(bench_init(&bench, EVENT_IDX));
+	bench.driver.avail->idx = htole16(0x8000);
+	CHECK_EQUAL(virtqueue_arm_kick(&bench.queue), SIZE);
+	CHECK_EQUAL(pop(&bench), -EPROTO);
+	bench_fini(&bench);
+}
+
 /* --- Layouts that are refused --------------------------------------------- */
 
 static int start_with(struct bench *bench, unsigned int size, gpa_t descriptors,
@@ -423,6 +435,7 @@ int main(int argc, char **argv)
 		TEST(test_interrupt_flag),
 		TEST(test_used_event),
 		TEST(test_kick_suppression),
+		TEST(test_arming_is_bounded),
 		TEST(test_bad_layouts),
 		TEST(test_pieces_outside_memory),
 		TEST(test_empty_piece),
