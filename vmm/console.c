@@ -19,6 +19,7 @@
 #include "base/math.h"
 
 #define RING_SIZE  (256 * KIB)
+#define KEPT_SIZE  (64 * KIB)
 #define CHUNK_SIZE 4096
 #define CLOSE_MS   1000
 
@@ -40,8 +41,8 @@ struct console {
 	size_t first, filled;	 /* [l] */
 
 	struct console_escape escape; /* [m] */
-	uint8_t kept[CHUNK_SIZE];     /* [m] input on its way to the guest */
-	size_t kept_first, kept_length;
+	uint8_t kept[KEPT_SIZE];      /* [m] input on its way to the guest */
+	size_t kept_length;	      /* [m] */
 };
 
 /*
@@ -290,20 +291,24 @@ bool console_write(struct console *console)
 	return false;
 }
 
+bool console_has_room(const struct console *console)
+{
+	return console->kept_length < KEPT_SIZE;
+}
+
 bool console_read(struct console *console, enum escape_action *ret_action)
 {
+	uint8_t *end = console->kept + console->kept_length;
 	ssize_t got;
 
 	*ret_action = ESCAPE_NONE;
-	if (console->kept_length)
+	if (!console_has_room(console))
 		return true;
-	got = read(console->input_fd, console->kept, sizeof(console->kept));
+	got = read(console->input_fd, end, KEPT_SIZE - console->kept_length);
 	if (got < 0)
 		return errno == EINTR || errno == EAGAIN;
-	console->kept_first = 0;
-	console->kept_length = console_escape_filter(&console->escape,
-						     console->kept, (size_t)got,
-						     ret_action);
+	console->kept_length += console_escape_filter(&console->escape, end,
+						      (size_t)got, ret_action);
 	if (*ret_action == ESCAPE_HELP)
 		console_put(console, (const uint8_t *)help_text,
 			    strlen(help_text));
@@ -313,13 +318,13 @@ bool console_read(struct console *console, enum escape_action *ret_action)
 const uint8_t *console_kept(const struct console *console, size_t *ret_length)
 {
 	*ret_length = console->kept_length;
-	return console->kept + console->kept_first;
+	return console->kept;
 }
 
 void console_take(struct console *console, size_t length)
 {
-	console->kept_first += length;
 	console->kept_length -= length;
+	memmove(console->kept, console->kept + length, console->kept_length);
 }
 
 static uint64_t now_ms(void)

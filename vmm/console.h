@@ -5,7 +5,8 @@
  * writes them out, without blocking. When the reader at the other end does not
  * keep up, the ring fills and what comes then is dropped, never the guest.
  * Input: main reads, takes out Ctrl-A's escapes and keeps what the serial port
- * has no room for yet; while it keeps something it reads no more.
+ * has no room for yet: what is typed to a guest that does not listen must not
+ * stand before a Ctrl-A x. Only when that is much does main read no more.
  *
  * The terminal, if there is one, is raw from console_start() to
  * console_stop().
@@ -55,9 +56,12 @@ void console_put(void *console, const uint8_t *data, size_t length);
  */
 bool console_write(struct console *console);
 
+/* Is there room to keep more input? */
+bool console_has_room(const struct console *console);
+
 /*
- * Reads, unless input is still kept, and acts on escapes: help is shown here,
- * ESCAPE_QUIT is for the caller. False at the end of the input.
+ * Reads, if there is room, and acts on escapes: help is shown here, ESCAPE_QUIT
+ * is for the caller. False at the end of the input.
  */
 bool console_read(struct console *console, enum escape_action *ret_action);
 

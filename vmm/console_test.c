@@ -253,14 +253,31 @@ static void input_is_kept_until_taken(void)
 	CHECK_TEXT(kept_text(console), "");
 	type(terminal, "abc");
 	CHECK(console_read(console, &action));
-	type(terminal, "def");
-	CHECK(console_read(console, &action));
-	CHECK_TEXT(kept_text(console), "abc");
 	console_take(console, 2);
 	CHECK_TEXT(kept_text(console), "c");
-	console_take(console, 1);
+	type(terminal, "def");
 	CHECK(console_read(console, &action));
-	CHECK_TEXT(kept_text(console), "def");
+	CHECK_TEXT(kept_text(console), "cdef");
+	console_take(console, 4);
+	CHECK_TEXT(kept_text(console), "");
+	fd_close(&terminal);
+	console_close(console);
+}
+
+/* A guest that does not listen must not make its keeper unheard. */
+static void escapes_work_behind_kept_input(void)
+{
+	enum escape_action action;
+	struct console *console;
+	int terminal;
+
+	REQUIRE(open_pty_console(&console, &terminal));
+	type(terminal, "hello?");
+	CHECK(console_read(console, &action));
+	type(terminal, "\r\x01x");
+	CHECK(console_read(console, &action));
+	CHECK_EQUAL(action, ESCAPE_QUIT);
+	CHECK_TEXT(kept_text(console), "hello?\r");
 	fd_close(&terminal);
 	console_close(console);
 }
@@ -323,6 +340,7 @@ int main(int argc, char **argv)
 		TEST(each_call_of_a_flood_ends),
 		TEST(a_pty_carries_bytes_unchanged),
 		TEST(input_is_kept_until_taken),
+		TEST(escapes_work_behind_kept_input),
 		TEST(escapes_are_not_for_the_guest),
 		TEST(a_pty_without_a_reader_stops_nobody),
 	};

@@ -74,16 +74,21 @@ static bool offer_input(struct life *life)
 
 static void on_input(void *context);
 
-/* Only while nothing is kept do we ask for more. */
-static void ask_for_input(struct life *life)
+/*
+ * A file can wait for the guest. What somebody types is read while there is
+ * room, since it may be an escape.
+ */
+static void ask_for_input(struct life *life, bool gone)
 {
 	if (life->input_ended)
 		return;
-	if (life->input_always_ready)
-		on_input(life);
-	else
+	if (life->input_always_ready) {
+		if (gone)
+			on_input(life);
+	} else if (console_has_room(life->console)) {
 		loop_arm(&life->loop, console_fds(life->console).input,
 			 EPOLLIN | EPOLLONESHOT);
+	}
 }
 
 static void on_input(void *context)
@@ -98,8 +103,8 @@ static void on_input(void *context)
 			end_machine(life, ENDING_QUIT, 0);
 		gone = offer_input(life);
 	} while (gone && life->input_always_ready && !life->input_ended);
-	if (gone && !life->input_always_ready)
-		ask_for_input(life);
+	if (!life->input_always_ready)
+		ask_for_input(life, gone);
 }
 
 static void on_serial_room(void *context)
@@ -107,8 +112,7 @@ static void on_serial_room(void *context)
 	struct life *life = context;
 
 	fd_event_clear(serial_room_fd(machine_serial(life->machine)));
-	if (offer_input(life))
-		ask_for_input(life);
+	ask_for_input(life, offer_input(life));
 }
 
 static int add_source(struct life *life, int fd, uint32_t events,
