@@ -85,6 +85,7 @@ start_qemu() {
 		set -- -M virt,gic-version="${GIC:-3}" -cpu cortex-a57
 		;;
 	esac
+	[ -z "$rng" ] || set -- "$@" -device virtio-rng-device
 	qemu_disks
 	# shellcheck disable=SC2086 # words without blanks
 	limited "qemu-system-$ARCH" "$@" -accel $accel \

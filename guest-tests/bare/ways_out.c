@@ -71,6 +71,7 @@ static void leave(const char *way)
 		machine_panic();
 	if (text_equal(way, "crash"))
 		machine_crash();
+	print("# ready\n");
 	/* The VMM's main thread may need a moment to end us; or it is hang. */
 	for (;;)
 		cpu_relax();

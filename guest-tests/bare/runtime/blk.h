@@ -10,7 +10,8 @@
 
 #include "runtime/virtio.h"
 
-#define SECTOR 512
+#define SECTOR	      512
+#define BLK_DISKS_MAX 16
 
 /* What blk_do() says besides the three statuses of the specification. */
 #define BLK_NEEDS_RESET 0x100 /* the device broke off */

@@ -63,12 +63,14 @@ static void periodic_timer(void)
 	REQUIRE(wait_for(5));
 	apic_write(APIC_LVTT, APIC_LVT_MASKED);
 	apic_write(APIC_TMICT, 0);
+	wait_for(0); /* one may be pending still */
 }
 
 static void masked_timer(void)
 {
 	uint64_t since = clock_ticks();
 
+	vector_connect(VECTOR_TIMER, on_timer);
 	apic_write(APIC_LVTT, VECTOR_TIMER | APIC_LVT_MASKED);
 	apic_write(APIC_TMICT, 100000);
 	interrupts = 0;

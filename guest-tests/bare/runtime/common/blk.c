@@ -4,7 +4,8 @@
 #include "runtime/blk.h"
 #include "runtime/string.h"
 
-__attribute__((section(".noinit"))) static struct queue_rings rings[2];
+__attribute__((
+	section(".noinit"))) static struct queue_rings rings[BLK_DISKS_MAX];
 
 bool blk_restart(struct blk *blk, uint64_t features)
 {
@@ -22,7 +23,9 @@ bool blk_restart(struct blk *blk, uint64_t features)
 
 bool blk_open(struct blk *blk, unsigned int nth, uint64_t features)
 {
-	*blk = (struct blk){.rings = &rings[nth % 2]};
+	if (nth >= BLK_DISKS_MAX)
+		return false;
+	*blk = (struct blk){.rings = &rings[nth]};
 	return virtio_find(VIRTIO_ID_BLOCK, nth, &blk->virtio) &&
 	       blk_restart(blk, features);
 }
