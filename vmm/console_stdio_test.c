@@ -17,53 +17,11 @@
 #include "base/math.h"
 #include "base/test.h"
 #include "vmm/console.h"
+#include "vmm/test_child.h"
 
 #define MORE_THAN_A_PIPE (200 * KIB)
 
 static uint8_t bytes[MORE_THAN_A_PIPE];
-
-/* Where a child's standard streams come from; -1: closed. */
-struct streams {
-	int input, output;
-};
-
-static void use_stream(int fd, int number)
-{
-	if (fd < 0)
-		close(number);
-	else
-		dup2(fd, number);
-}
-
-/*
- * Starts a child that runs @body with a console on @streams and leaves with
- * what @body answers: 0 for success.
- */
-static pid_t start_child(struct streams streams,
-			 int (*body)(struct console *console))
-{
-	struct console *console;
-	pid_t child = fork();
-
-	if (child)
-		return child;
-	alarm(20);
-	signal(SIGPIPE, SIG_IGN);
-	use_stream(streams.input, STDIN_FILENO);
-	use_stream(streams.output, STDOUT_FILENO);
-	if (fd_open_standard() ||
-	    console_open(CONSOLE_STDIO, NULL, &console, NULL))
-		_exit(99);
-	_exit(body(console));
-}
-
-static void check_child(pid_t child)
-{
-	int status = -1;
-
-	CHECK_EQUAL(waitpid(child, &status, 0), child);
-	CHECK_EQUAL(status, 0);
-}
 
 /* --- Bodies: the number that is returned says what went wrong ------------- */
 
