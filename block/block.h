@@ -50,11 +50,11 @@ struct block_options {
 struct block;
 
 /*
- * Opens the image and its whole backing chain, and locks each file against
- * writers of other programs (or, opened for writing, against all). The format
- * is what the options say, never probed. Fails with a sentence in @err, and
- * -ENOTSUP where the image needs a feature that is not done; then nothing
- * was written.
+ * Opens the image and its whole backing chain, and locks each file as QEMU
+ * would: a reader keeps writers out, a writer keeps out all who lock (other
+ * programs, and this one's other disks). The format is what the options say,
+ * never probed. Fails with a sentence in @err, and -ENOTSUP where the image
+ * needs a feature that is not done; then nothing was written.
  */
 int block_open(const struct block_options *options, struct block **ret_block,
 	       struct err *err);

@@ -73,7 +73,7 @@ struct image {
 	const struct image_ops *ops;	  /* [c] */
 	struct file *file;		  /* [c] owned */
 	struct image *backing;		  /* [c] owned; NULL: zeroes */
-	const char *name;		  /* [c] owned; for messages */
+	char *name;			  /* [c] owned; for messages */
 	struct image_backing backing_ref; /* [c] */
 	uint64_t size;			  /* [c] multiple of BLOCK_SECTOR */
 	uint64_t discard_granularity;	  /* [c] */

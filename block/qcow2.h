@@ -20,8 +20,10 @@
  *   qcow2_corrupt.c	  an image that turns out to be wrong
  *   qcow2_create.c	  making an empty image
  *
- * Threads: as image.h says. qcow2_map() and what it calls only read; the rest
- * runs alone.
+ * Threads: as image.h says. What qcow2_map() and qcow2_order_is_settled() call
+ * only reads, in many threads at once; all the rest runs alone. So fields
+ * without a key are [l], the lock being the disk's (block.c): read under it,
+ * changed by who holds it alone.
  *
  * Words: a cluster number counts clusters from the start of the file (host) or
  * of the disk (guest); an offset is in bytes. -EUCLEAN always comes from
@@ -66,6 +68,30 @@ struct qcow2_info {
 int qcow2_header_read(struct file *file, const char *name, bool read_only,
 		      struct qcow2_info *ret_info, struct err *err);
 
+/* --- qcow2_extension.c: the header extensions that matter ----------------- */
+
+/*
+ * The area begins at @start (the header's length) and ends with its own end
+ * mark or the first cluster, of @cluster_size bytes.
+ */
+
+/*
+ * The stated format of the backing file, cut to @room; empty if not stated.
+ * -EUCLEAN: an extension does not end inside the first cluster.
+ */
+int qcow2_extension_backing_format(struct file *file, uint64_t start,
+				   uint64_t cluster_size, char *ret_format,
+				   size_t room);
+
+/*
+ * What the feature name table calls an incompatible feature; without control
+ * characters, and empty where it is silent. @ret_name has room for a whole name
+ * and a zero.
+ */
+void qcow2_extension_feature_name(struct file *file, uint64_t start,
+				  uint64_t cluster_size, unsigned int bit,
+				  char *ret_name);
+
 /* --- qcow2_cache.c: slices of tables -------------------------------------- */
 
 struct qcow2;
@@ -81,6 +107,9 @@ enum qcow2_stage {
 	QCOW2_STAGE_L1,	       /* pointers to L2 tables */
 	QCOW2_STAGES,
 };
+
+/* A slice is a whole table if that is smaller. */
+#define QCOW2_SLICE_BITS_MAX 12
 
 struct qcow2_slice {
 	uint64_t offset; /* in the file; 0: unused */
@@ -168,13 +197,16 @@ struct qcow2_alloc {
 	size_t dead_count;
 };
 
-/* Compressed clusters that were read lately, inflated. */
+/* A compressed cluster, inflated. */
+struct qcow2_inflated_slot {
+	uint64_t entry;	   /* the L2 entry; 0: unused */
+	uint64_t last_use; /* a time of qcow2_inflated.clock */
+	uint8_t *data;	   /* NULL until first used */
+};
+
+/* Those that were read last. */
 struct qcow2_inflated {
-	struct qcow2_inflated_slot {
-		uint64_t entry;	   /* the L2 entry; 0: unused */
-		uint64_t last_use; /* a time of qcow2_inflated.clock */
-		uint8_t *data;
-	} * slots;
+	struct qcow2_inflated_slot *slots;
 	size_t slot_count;
 	uint64_t clock;
 	uint8_t *input; /* the compressed bytes */
@@ -197,7 +229,7 @@ struct qcow2 {
 	struct qcow2_metadata metadata;
 	struct qcow2_alloc *alloc; /* NULL if read-only */
 	struct qcow2_inflated inflated;
-	bool corrupt; /* changed alone, read by map(): no write any more */
+	bool corrupt; /* nothing is written any more */
 };
 
 static inline struct qcow2 *qcow2_of(struct image *image)
@@ -312,5 +344,128 @@ void qcow2_metadata_remove(struct qcow2 *qcow2, uint64_t cluster);
 /* Does the range touch a table? Pure. */
 bool qcow2_metadata_overlaps(const struct qcow2 *qcow2, uint64_t offset,
 			     uint64_t length);
+
+/* --- qcow2_snapshot.c: where snapshots keep their tables ------------------ */
+
+/*
+ * Calls @visit with the L1 table of each snapshot, until it returns an error;
+ * that is then returned. -EUCLEAN: the snapshot table cannot be right.
+ */
+int qcow2_snapshot_walk(struct qcow2 *qcow2,
+			int (*visit)(void *context, uint64_t l1_offset,
+				     uint64_t l1_size),
+			void *context, uint64_t *ret_table_bytes);
+
+/* --- qcow2_order.c: the order in which changes reach the disk ------------- */
+
+/* Something of this stage was written to the file, past the stage's own set. */
+void qcow2_order_wrote(struct qcow2 *qcow2, enum qcow2_stage stage);
+
+/* Writes all of a stage, and makes all of the stages before it durable. */
+int qcow2_order_write(struct qcow2 *qcow2, enum qcow2_stage stage);
+
+/* Nothing waits in memory, nothing is written and not durable. Pure. */
+bool qcow2_order_is_settled(const struct qcow2 *qcow2);
+
+/* Makes all stages durable, if qcow2_order_is_settled() is not so already. */
+int qcow2_order_settle(struct qcow2 *qcow2);
+
+/* Entries [first, first + count) of a table were changed. */
+void qcow2_table_mark_dirty(struct qcow2_table *table, uint64_t first,
+			    uint64_t count);
+
+/* --- qcow2_refcount.c: how often each cluster is referred to -------------- */
+
+/* A cluster that no refcount block covers has none: 0. */
+int qcow2_refcount_get(struct qcow2 *qcow2, uint64_t cluster,
+		       uint64_t *ret_refcount);
+
+/* A block must cover the cluster, and @refcount fit the image's width. */
+int qcow2_refcount_set(struct qcow2 *qcow2, uint64_t cluster,
+		       uint64_t refcount);
+
+/* The first cluster from @from on whose refcount is 0. */
+int qcow2_refcount_find_free(struct qcow2 *qcow2, uint64_t from,
+			     uint64_t *ret_cluster);
+
+/* Does a refcount block cover the cluster? */
+bool qcow2_refcount_is_covered(const struct qcow2 *qcow2, uint64_t cluster);
+
+/*
+ * Makes a block for a free cluster that none covers; takes clusters from the
+ * area that becomes covered, perhaps that very one.
+ */
+int qcow2_refcount_cover(struct qcow2 *qcow2, uint64_t cluster);
+
+/* An entry of a refcount block in memory, of 2^@order bits. */
+uint64_t qcow2_refcount_read(const uint8_t *data, uint64_t index,
+			     unsigned int order);
+void qcow2_refcount_write(uint8_t *data, uint64_t index, unsigned int order,
+			  uint64_t refcount);
+
+/* --- qcow2_reftable.c ----------------------------------------------------- */
+
+/* A larger refcount table, and blocks that cover the clusters it lies in. */
+int qcow2_reftable_grow(struct qcow2 *qcow2);
+
+/* --- qcow2_alloc.c: taking clusters, and giving them back ----------------- */
+
+/*
+ * Takes 1 to @want free clusters that follow each other; their refcount is 1
+ * then. Nothing points to them yet, and their contents are undefined.
+ */
+int qcow2_alloc_take(struct qcow2 *qcow2, uint64_t want, uint64_t *ret_first,
+		     uint64_t *ret_count);
+
+/* Gives back at once what was taken and never pointed to. */
+void qcow2_alloc_undo(struct qcow2 *qcow2, uint64_t first, uint64_t count);
+
+/*
+ * The memory's tables have one pointer less to each of the clusters. Their
+ * refcounts follow when that is durable; until then nobody gets them.
+ * qcow2_alloc_make_room() must have promised that this fits.
+ */
+void qcow2_alloc_release(struct qcow2 *qcow2, uint64_t first, uint64_t count);
+
+/* What one step (one slice of an L2 table) may release, at most. */
+#define QCOW2_RELEASES_MAX 1024
+
+/* Room for one step's releases; flushes the image if that is needed. */
+int qcow2_alloc_make_room(struct qcow2 *qcow2);
+
+/* Lowers the refcounts of what was released; all pointers are durably gone. */
+int qcow2_alloc_settle(struct qcow2 *qcow2);
+
+/* --- qcow2_l2.c: slices of L2 tables that may be changed ------------------ */
+
+struct qcow2_l2_slice {
+	uint8_t *data;	 /* until the next get from the L2 cache */
+	uint64_t offset; /* in the file */
+	uint64_t index;	 /* of the entry for the guest offset */
+	uint64_t left;	 /* entries from there to the slice's end */
+};
+
+/*
+ * The slice for a guest offset, of an L2 table that nobody else refers to: if
+ * need be an empty one is made, or a shared one copied.
+ */
+int qcow2_l2_own(struct qcow2 *qcow2, uint64_t offset,
+		 struct qcow2_l2_slice *ret_slice);
+
+/* Changes the entry at slice->index + @at. */
+void qcow2_l2_set(struct qcow2 *qcow2, struct qcow2_l2_slice *slice,
+		  uint64_t at, uint64_t entry);
+
+/* An entry no longer points to this: gives up what it took. */
+void qcow2_l2_release(struct qcow2 *qcow2, const struct qcow2_cluster *old);
+
+/* --- qcow2_write.c, qcow2_erase.c: operations of struct image_ops --------- */
+
+int qcow2_write(struct image *image, uint64_t offset, uint64_t length,
+		struct cursor *from);
+int qcow2_discard(struct image *image, uint64_t offset, uint64_t length);
+int qcow2_write_zeroes(struct image *image, uint64_t offset, uint64_t length,
+		       bool may_unmap);
+int qcow2_flush(struct image *image);
 
 #endif

@@ -12,13 +12,10 @@
  * of the refcounts with a cursor that only moves forward, so that many takes
  * cost one scan. The list is a hint of bounded size: the refcounts decide.
  */
-#include "block/qcow2_alloc.h"
+#include "block/qcow2.h"
 
 #include <assert.h>
 #include <errno.h>
-
-#include "block/qcow2_refcount.h"
-#include "block/qcow2_write.h"
 
 /* Adds to the last run if it goes on from there; false if there is no room. */
 static bool run_append(struct qcow2_run *runs, size_t *count, uint64_t first,

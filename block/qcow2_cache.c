@@ -17,10 +17,6 @@
 #include <errno.h>
 #include <stdlib.h>
 
-#include "block/qcow2_order.h"
-
-#define SLICE_BYTES_MAX (4 * KIB)
-
 /* The golden ratio of 64 bits: spreads what differs only in a few bits. */
 #define HASH_FACTOR 0x9e3779b97f4a7c15ULL
 
@@ -38,7 +34,8 @@ int qcow2_cache_init(struct qcow2_cache *cache, struct qcow2 *qcow2,
 
 	cache->qcow2 = qcow2;
 	cache->stage = stage;
-	cache->slice_size = min_u64(qcow2->cluster_size, SLICE_BYTES_MAX);
+	cache->slice_size = min_u64(qcow2->cluster_size,
+				    1ULL << QCOW2_SLICE_BITS_MAX);
 	cache->capacity = (uint32_t)max_u64(1,
 					    min_u64(bytes / cache->slice_size,
 						    INT32_MAX / 2));

@@ -9,7 +9,7 @@
 #include <errno.h>
 #include <stdlib.h>
 
-#include "block/qcow2_refcount.h"
+#include "block/qcow2.h"
 
 /* How many clusters each part takes. */
 struct layout {

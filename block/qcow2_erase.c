@@ -7,12 +7,10 @@
  * would bring the backing file's old data back where something does. So on
  * top of a backing file, version 2 writes zeroes, and ignores discards.
  */
-#include "block/qcow2_write.h"
+#include "block/qcow2.h"
 
 #include <errno.h>
 #include <stdlib.h>
-
-#include "block/qcow2_alloc.h"
 
 enum erase {
 	ERASE_DISCARD, /* as zeroes or as before; space back */

@@ -1,10 +1,10 @@
 /*
- * block/qcow2_extension.c - header extensions; see qcow2_extension.h.
+ * block/qcow2_extension.c - header extensions; see qcow2.h.
  *
  * They are only read. Since no writer here ever rewrites the header as a
  * whole, all of them, known or not, stay as they are.
  */
-#include "block/qcow2_extension.h"
+#include "block/qcow2.h"
 
 #include <errno.h>
 #include <string.h>
@@ -96,7 +96,7 @@ void qcow2_extension_feature_name(struct file *file, uint64_t start,
 {
 	struct walk walk = {.file = file, .next = start, .end = cluster_size};
 
-	strcpy(ret_name, "?");
+	ret_name[0] = '\0';
 	while (walk_next(&walk) > 0)
 		if (walk.type == QCOW2_EXTENSION_FEATURE_NAMES)
 			find_name(&walk, bit, ret_name);

@@ -15,8 +15,6 @@
 #include <inttypes.h>
 #include <string.h>
 
-#include "block/qcow2_extension.h"
-
 struct reader {
 	struct file *file;
 	const char *name;
@@ -94,9 +92,13 @@ static int check_unknown_features(struct reader *reader, uint64_t unknown)
 				     be32_get(reader->header.header_length),
 				     1U << reader->info->cluster_bits, bit,
 				     feature);
+	if (!feature[0])
+		return err_set(reader->err, ENOTSUP,
+			       "%s needs a feature that is not known (bit %u)",
+			       reader->name, bit);
 	return err_set(reader->err, ENOTSUP,
-		       "%s needs the unknown feature \"%s\" (bit %u)",
-		       reader->name, feature, bit);
+		       "%s needs the feature \"%s\", which is not known",
+		       reader->name, feature);
 }
 
 static int check_features(struct reader *reader)

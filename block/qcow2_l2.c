@@ -6,13 +6,10 @@
  * straight to the file, in a cluster that nothing points to; the L1 entry
  * waits in memory, and qcow2_order.c writes it when the table is durable.
  */
-#include "block/qcow2_write.h"
+#include "block/qcow2.h"
 
 #include <errno.h>
 #include <stdlib.h>
-
-#include "block/qcow2_alloc.h"
-#include "block/qcow2_order.h"
 
 /* Writes a copy of the table at @old, or an empty one if that is 0. */
 static int write_table(struct qcow2 *qcow2, uint64_t old, uint64_t new)

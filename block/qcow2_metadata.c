@@ -17,8 +17,6 @@
 #include <inttypes.h>
 #include <stdlib.h>
 
-#include "block/qcow2_snapshot.h"
-
 /* A bound on the memory: 64 MiB, for images of many small clusters. */
 #define METADATA_CLUSTERS_MAX (4 * MIB)
 

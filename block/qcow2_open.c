@@ -11,10 +11,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "block/qcow2_alloc.h"
-#include "block/qcow2_order.h"
-#include "block/qcow2_write.h"
-
 /* Enough to map the whole disk, but no more than this. */
 #define L2_CACHE_MAX (32 * MIB)
 
@@ -49,6 +45,8 @@ static void set_geometry(struct qcow2 *qcow2)
 	qcow2->cluster_bits = cluster_bits;
 	qcow2->cluster_size = 1ULL << cluster_bits;
 	qcow2->l2_bits = cluster_bits - 3;
+	qcow2->slice_bits =
+		(unsigned int)min_u64(cluster_bits, QCOW2_SLICE_BITS_MAX) - 3;
 	qcow2->refblock_bits = cluster_bits + 3 - qcow2->info.refcount_order;
 	qcow2->image.size = qcow2->info.size;
 	qcow2->image.discard_granularity = qcow2->cluster_size;
@@ -66,8 +64,6 @@ static int init_reader(struct qcow2 *qcow2, uint64_t l2_cache_size)
 				       l2_cache_bytes(qcow2, l2_cache_size));
 	if (!ret)
 		ret = qcow2_inflated_init(qcow2);
-	qcow2->slice_bits =
-		(unsigned int)__builtin_ctzll(qcow2->l2_cache.slice_size) - 3;
 	return ret;
 }
 
@@ -131,7 +127,7 @@ static void qcow2_free(struct qcow2 *qcow2)
 	free(qcow2->l1.entries);
 	free(qcow2->reftable.entries);
 	free(qcow2->alloc);
-	free((char *)qcow2->image.name);
+	free(qcow2->image.name);
 	free(qcow2);
 }
 

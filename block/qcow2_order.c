@@ -23,7 +23,7 @@
  * Writes in place are in no stage; a flush with nothing else is one fdatasync,
  * and needs none of this.
  */
-#include "block/qcow2_order.h"
+#include "block/qcow2.h"
 
 #include <errno.h>
 

@@ -4,12 +4,10 @@
  * The refcount table is in memory as a whole, and was checked when the image
  * was opened; the blocks are read in slices, as they are needed.
  */
-#include "block/qcow2_refcount.h"
+#include "block/qcow2.h"
 
 #include <errno.h>
 #include <stdlib.h>
-
-#include "block/qcow2_order.h"
 
 uint64_t qcow2_refcount_read(const uint8_t *data, uint64_t index,
 			     unsigned int order)

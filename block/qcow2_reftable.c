@@ -8,14 +8,11 @@
  * (qcow2_order.c sees to it that it is durable before, and the header before
  * anything that depends on it), and the old table's clusters are let go.
  */
-#include "block/qcow2_refcount.h"
+#include "block/qcow2.h"
 
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-
-#include "block/qcow2_alloc.h"
-#include "block/qcow2_order.h"
 
 /* Where everything goes: blocks first, then the table. In clusters. */
 struct plan {

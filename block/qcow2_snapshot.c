@@ -1,5 +1,5 @@
-/* block/qcow2_snapshot.c - see qcow2_snapshot.h. */
-#include "block/qcow2_snapshot.h"
+/* block/qcow2_snapshot.c - see qcow2.h. */
+#include "block/qcow2.h"
 
 #include <errno.h>
 

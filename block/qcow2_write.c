@@ -11,13 +11,10 @@
  * A step handles what one slice of an L2 table covers, as far as the clusters
  * are of one kind and next to each other on the host.
  */
-#include "block/qcow2_write.h"
+#include "block/qcow2.h"
 
 #include <errno.h>
 #include <stdlib.h>
-
-#include "block/qcow2_alloc.h"
-#include "block/qcow2_order.h"
 
 /* A step's bytes, and the host clusters they go to. */
 struct step {

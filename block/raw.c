@@ -51,7 +51,7 @@ static int raw_close(struct image *image)
 	int ret = image->read_only ? 0 : file_flush(image->file);
 
 	file_close(image->file);
-	free((char *)image->name);
+	free(image->name);
 	free(image);
 	return ret;
 }
