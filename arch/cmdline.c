@@ -2,12 +2,13 @@
  * arch/cmdline.c - the command line, with the virtio devices where asked for
  * (Linux: Documentation/admin-guide/kernel-parameters.txt, virtio_mmio.device).
  */
+#include "arch/cmdline.h"
+
 #include <errno.h>
 #include <inttypes.h>
 #include <stdarg.h>
 #include <stdio.h>
 
-#include "arch/cmdline.h"
 #include "base/math.h"
 
 struct text {

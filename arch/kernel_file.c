@@ -5,6 +5,8 @@
  * xz) are refused by name: no distribution ships them, and each would be one
  * more library that reads untrusted files.
  */
+#include "arch/kernel_file.h"
+
 #include <errno.h>
 #include <stdbool.h>
 #include <string.h>
@@ -12,7 +14,6 @@
 #include <zstd.h>
 #include <zstd_errors.h>
 
-#include "arch/kernel_file.h"
 #include "base/endian.h"
 #include "base/math.h"
 

@@ -62,10 +62,10 @@ static int unpack(size_t size, size_t capacity, size_t *ret_size)
 {
 	struct fd_map map = map_of(packed, size);
 	struct kernel_file file;
-	int error = kernel_file_init(&map, &file, NULL);
+	int ret = kernel_file_init(&map, &file, NULL);
 
-	if (error)
-		return error;
+	if (ret)
+		return ret;
 	if (!CHECK(file.packing != KERNEL_PLAIN))
 		return -ENOEXEC;
 	return kernel_file_unpack(&file, unpacked, capacity, ret_size, NULL);

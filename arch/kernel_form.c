@@ -3,10 +3,11 @@
  * kernels, by their magic numbers. Those that can be booted are here, too:
  * what one architecture boots another one refuses.
  */
+#include "arch/kernel_form.h"
+
 #include <elf.h>
 #include <string.h>
 
-#include "arch/kernel_form.h"
 #include "base/endian.h"
 #include "base/math.h"
 

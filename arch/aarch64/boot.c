@@ -25,10 +25,10 @@ static int unpack(const struct fd_map *map, const struct guest_region *ram,
 		  struct unpacked *ret_kernel, struct err *err)
 {
 	struct kernel_file file;
-	int error = kernel_file_init(map, &file, err);
+	int ret = kernel_file_init(map, &file, err);
 
-	if (error)
-		return error;
+	if (ret)
+		return ret;
 	ret_kernel->data = file.data;
 	ret_kernel->size = file.size;
 	if (file.packing == KERNEL_PLAIN)
@@ -38,29 +38,38 @@ static int unpack(const struct fd_map *map, const struct guest_region *ram,
 				  &ret_kernel->size, err);
 }
 
+static int place(const struct arch_board *board, const struct image *image,
+		 struct placement *ret_placement, struct err *err)
+{
+	uint64_t initrd_size = board->initrd ? board->initrd->size : 0;
+	int ret = placement_init(image, board->memory->regions[0].size,
+				 initrd_size, ret_placement, err);
+
+	if (ret)
+		err_prefix(err, "cannot boot kernel %s", board->kernel->path);
+	return ret;
+}
+
 static int load(const struct arch_board *board, struct placement *ret_placement,
 		struct err *err)
 {
 	const struct guest_region *ram = &board->memory->regions[0];
-	const struct fd_map *initrd = board->initrd;
 	struct unpacked kernel;
 	struct image image;
-	int error = unpack(board->kernel, ram, &kernel, err);
+	int ret = unpack(board->kernel, ram, &kernel, err);
 
-	if (!error)
-		error = image_parse(board->kernel->path, kernel.data,
-				    kernel.size, &image, err);
-	if (!error)
-		error = placement_init(&image, ram->size,
-				       initrd ? initrd->size : 0, ret_placement,
-				       err);
-	if (error)
-		return error;
+	if (!ret)
+		ret = image_parse(board->kernel->path, kernel.data, kernel.size,
+				  &image, err);
+	if (!ret)
+		ret = place(board, &image, ret_placement, err);
+	if (ret)
+		return ret;
 
 	memmove(ram->host + image.text_offset, kernel.data, kernel.size);
-	if (initrd)
+	if (board->initrd)
 		memcpy(ram->host + (ret_placement->initrd - ram->base),
-		       initrd->data, initrd->size);
+		       board->initrd->data, board->initrd->size);
 	return 0;
 }
 
@@ -78,19 +87,19 @@ int arch_boot_load(const struct arch_board *board, struct arch_entry *ret_entry,
 		   struct err *err)
 {
 	struct placement placement;
-	int error = check_discovery(board, err);
+	int ret = check_discovery(board, err);
 
-	if (!error)
-		error = load(board, &placement, err);
-	if (!error)
-		error = device_tree_build(board, board->vm->gic.version,
-					  &placement,
-					  guest_range(board->memory,
-						      placement.fdt,
-						      PLACEMENT_FDT_SPACE),
-					  PLACEMENT_FDT_SPACE, err);
-	if (error)
-		return error;
+	if (!ret)
+		ret = load(board, &placement, err);
+	if (!ret)
+		ret = device_tree_build(board, board->vm->gic.version,
+					&placement,
+					guest_range(board->memory,
+						    placement.fdt,
+						    PLACEMENT_FDT_SPACE),
+					PLACEMENT_FDT_SPACE, err);
+	if (ret)
+		return ret;
 	*ret_entry = (struct arch_entry){
 		.pc = placement.kernel,
 		.argument = placement.fdt,

@@ -212,7 +212,8 @@ static void what_cannot_boot_is_refused(void)
 	put_le64(16, IMAGE_SIZE);
 	machine.initrd.size = RAM_SIZE;
 	machine.board.initrd = &machine.initrd;
-	check_refused(&machine, -ENOSPC, "need at least");
+	check_refused(&machine, -ENOSPC,
+		      "cannot boot kernel kernel: with its initrd");
 
 	memset(kernel + 56, 0, 4);
 	check_refused(&machine, -EINVAL, "kernel kernel is not a kernel");

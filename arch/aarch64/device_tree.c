@@ -7,12 +7,13 @@
  * libfdt's functions go on failing after a first failure, and so each step
  * here only notes that first error, for device_tree_build() to report.
  */
+#include "arch/aarch64/device_tree.h"
+
 #include <errno.h>
 #include <libfdt.h>
 #include <stdio.h>
 #include <sys/random.h>
 
-#include "arch/aarch64/device_tree.h"
 #include "arch/aarch64/map.h"
 #include "arch/cmdline.h"
 #include "base/endian.h"
@@ -146,11 +147,11 @@ static int put_chosen(struct tree *tree, const struct arch_board *board,
 		      const struct placement *placement, struct err *err)
 {
 	char cmdline[DEVICE_TREE_CMDLINE_MAX], path[64];
-	int error = cmdline_build(board, MAP_SPI_BASE, cmdline, sizeof(cmdline),
-				  err);
+	int ret = cmdline_build(board, MAP_SPI_BASE, cmdline, sizeof(cmdline),
+				err);
 
-	if (error)
-		return error;
+	if (ret)
+		return ret;
 	snprintf(path, sizeof(path), "/serial@%llx",
 		 (unsigned long long)arch_map.serial.range.base);
 
@@ -162,13 +163,13 @@ static int put_chosen(struct tree *tree, const struct arch_board *board,
 		put_u64(tree, "linux,initrd-end",
 			placement->initrd + placement->initrd_size);
 	}
-	error = put_seeds(tree, err);
+	ret = put_seeds(tree, err);
 	end_node(tree);
 
 	begin_node(tree, "aliases");
 	put_text(tree, "serial0", path);
 	end_node(tree);
-	return error;
+	return ret;
 }
 
 static void put_memory(struct tree *tree, const struct guest_region *ram)
@@ -268,6 +269,7 @@ static void put_devices(struct tree *tree, const struct arch_board *board)
 			     &arch_map.debug_exit);
 		end_node(tree);
 	}
+	/* Linux on arm64 maps no interrupt by its number; others may. */
 	if (board->discovery == ARCH_DISCOVERY_CMDLINE)
 		return;
 	for (unsigned int i = 0; i < board->virtio_count; i++) {
@@ -284,7 +286,7 @@ int device_tree_build(const struct arch_board *board, enum gic_version gic,
 		      size_t capacity, struct err *err)
 {
 	struct tree tree = {.blob = buffer};
-	int error;
+	int ret;
 
 	note(&tree, fdt_create(buffer, capacity));
 	note(&tree, fdt_finish_reservemap(buffer));
@@ -295,9 +297,9 @@ int device_tree_build(const struct arch_board *board, enum gic_version gic,
 	put_u32(&tree, "#address-cells", 2);
 	put_u32(&tree, "#size-cells", 2);
 	put_u32(&tree, "interrupt-parent", GIC_PHANDLE);
-	error = put_chosen(&tree, board, placement, err);
-	if (error)
-		return error;
+	ret = put_chosen(&tree, board, placement, err);
+	if (ret)
+		return ret;
 	put_memory(&tree, &board->memory->regions[0]);
 	put_cpus(&tree, board->cpus);
 	put_gic(&tree, gic, board->cpus);

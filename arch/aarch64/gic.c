@@ -2,21 +2,18 @@
  * arch/aarch64/gic.c - creates and places KVM's GIC. No ITS: nothing on this
  * machine sends message-signalled interrupts.
  */
+#include "arch/aarch64/gic.h"
+
 #include <errno.h>
 #include <linux/kvm.h>
 #include <stddef.h>
 #include <sys/ioctl.h>
 
-#include "arch/aarch64/gic.h"
 #include "arch/aarch64/map.h"
 #include "arch/arch.h"
 
 /* asm/kvm.h counts on it and leaves it to whoever includes it. */
 #define SZ_64K 0x10000ULL
-
-/* How many redistributors there is room for below the serial console. */
-#define FIRST_REGION_CPUS \
-	((0x09000000ULL - MAP_GIC_REDISTRIBUTORS) / KVM_VGIC_V3_REDIST_SIZE)
 
 /* KVM_VGIC_V3_ADDR_TYPE_REDIST_REGION: count, base and index in one value. */
 #define REGION_COUNT_SHIFT 52
@@ -25,7 +22,8 @@ unsigned int gic_redistributors(
 	unsigned int cpus,
 	struct io_range ret_regions[GIC_REDISTRIBUTOR_REGIONS])
 {
-	unsigned int first = min_u64(cpus, FIRST_REGION_CPUS);
+	uint64_t room = arch_map.serial.range.base - MAP_GIC_REDISTRIBUTORS;
+	unsigned int first = min_u64(cpus, room / KVM_VGIC_V3_REDIST_SIZE);
 
 	ret_regions[0] = (struct io_range){
 		.space = IO_MMIO,
@@ -52,7 +50,7 @@ static int create(int vm_fd, uint32_t type, int *ret_fd)
 
 int gic_init(struct gic *gic, int vm_fd, unsigned int cpus, struct err *err)
 {
-	int error;
+	int ret;
 
 	*gic = (struct gic){.fd = -1, .version = GIC_V3, .cpus = cpus};
 	if (!create(vm_fd, KVM_DEV_TYPE_ARM_VGIC_V3, &gic->fd))
@@ -64,9 +62,9 @@ int gic_init(struct gic *gic, int vm_fd, unsigned int cpus, struct err *err)
 			       "this host's KVM offers no GICv3, and with a "
 			       "GICv2 a machine has at most %d CPUs, not %u",
 			       GIC_V2_CPUS_MAX, cpus);
-	error = create(vm_fd, KVM_DEV_TYPE_ARM_VGIC_V2, &gic->fd);
-	if (error)
-		return err_errno(err, -error,
+	ret = create(vm_fd, KVM_DEV_TYPE_ARM_VGIC_V2, &gic->fd);
+	if (ret)
+		return err_errno(err, -ret,
 				 "KVM offers neither a GICv3 nor a GICv2");
 	return 0;
 }
@@ -96,29 +94,30 @@ static int place(const struct gic *gic, uint64_t what, uint64_t where,
 
 static int place_v2(const struct gic *gic, struct err *err)
 {
-	int error = place(gic, KVM_VGIC_V2_ADDR_TYPE_DIST, MAP_GIC_DISTRIBUTOR,
-			  err);
+	int ret = place(gic, KVM_VGIC_V2_ADDR_TYPE_DIST, MAP_GIC_DISTRIBUTOR,
+			err);
 
-	return error ? error
-		     : place(gic, KVM_VGIC_V2_ADDR_TYPE_CPU,
-			     MAP_GIC_CPU_INTERFACE, err);
+	if (!ret)
+		ret = place(gic, KVM_VGIC_V2_ADDR_TYPE_CPU,
+			    MAP_GIC_CPU_INTERFACE, err);
+	return ret;
 }
 
 static int place_v3(const struct gic *gic, struct err *err)
 {
 	struct io_range regions[GIC_REDISTRIBUTOR_REGIONS];
 	unsigned int count = gic_redistributors(gic->cpus, regions);
-	int error = place(gic, KVM_VGIC_V3_ADDR_TYPE_DIST, MAP_GIC_DISTRIBUTOR,
-			  err);
+	int ret = place(gic, KVM_VGIC_V3_ADDR_TYPE_DIST, MAP_GIC_DISTRIBUTOR,
+			err);
 
-	for (unsigned int i = 0; !error && i < count; i++) {
+	for (unsigned int i = 0; !ret && i < count; i++) {
 		uint64_t cpus = regions[i].size / KVM_VGIC_V3_REDIST_SIZE;
 
-		error = place(gic, KVM_VGIC_V3_ADDR_TYPE_REDIST_REGION,
-			      cpus << REGION_COUNT_SHIFT | regions[i].base | i,
-			      err);
+		ret = place(gic, KVM_VGIC_V3_ADDR_TYPE_REDIST_REGION,
+			    cpus << REGION_COUNT_SHIFT | regions[i].base | i,
+			    err);
 	}
-	return error;
+	return ret;
 }
 
 int gic_start(struct gic *gic, struct err *err)
@@ -127,16 +126,16 @@ int gic_start(struct gic *gic, struct err *err)
 	uint32_t intids = align_up(MAP_SPI_BASE + arch_map.virtio_first.gsi +
 					   arch_map.virtio_max,
 				   32);
-	int error = gic->version == GIC_V3 ? place_v3(gic, err)
-					   : place_v2(gic, err);
+	int ret = gic->version == GIC_V3 ? place_v3(gic, err)
+					 : place_v2(gic, err);
 
-	if (!error)
-		error = set_attribute(gic, KVM_DEV_ARM_VGIC_GRP_NR_IRQS, 0,
-				      &intids, err);
-	if (!error)
-		error = set_attribute(gic, KVM_DEV_ARM_VGIC_GRP_CTRL,
-				      KVM_DEV_ARM_VGIC_CTRL_INIT, NULL, err);
-	return error;
+	if (!ret)
+		ret = set_attribute(gic, KVM_DEV_ARM_VGIC_GRP_NR_IRQS, 0,
+				    &intids, err);
+	if (!ret)
+		ret = set_attribute(gic, KVM_DEV_ARM_VGIC_GRP_CTRL,
+				    KVM_DEV_ARM_VGIC_CTRL_INIT, NULL, err);
+	return ret;
 }
 
 void gic_fini(struct gic *gic)

@@ -2,10 +2,11 @@
  * arch/aarch64/image.c - reads the Image header and refuses, by name, what is
  * not a kernel for a little-endian arm64 machine.
  */
+#include "arch/aarch64/image.h"
+
 #include <errno.h>
 #include <string.h>
 
-#include "arch/aarch64/image.h"
 #include "arch/kernel_form.h"
 #include "base/endian.h"
 #include "base/math.h"
@@ -51,12 +52,12 @@ int image_parse(const char *path, const uint8_t *data, size_t size,
 {
 	struct image_header header = {0};
 	uint64_t image_size;
-	int error;
+	int ret;
 
 	memcpy(&header, data, min_u64(size, sizeof(header)));
-	error = check_header(path, data, size, &header, err);
-	if (error)
-		return error;
+	ret = check_header(path, data, size, &header, err);
+	if (ret)
+		return ret;
 
 	image_size = le64_get(header.image_size);
 	*ret_image = (struct image){

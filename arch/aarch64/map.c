@@ -4,9 +4,10 @@
  * There is no power, reset or button register: PSCI calls, which KVM handles,
  * turn the machine off and restart it, and the button is a virtio-input device.
  */
+#include "arch/aarch64/map.h"
+
 #include <errno.h>
 
-#include "arch/aarch64/map.h"
 #include "arch/arch.h"
 
 /* KVM's GSI n is SPI n. */

@@ -4,10 +4,11 @@
  * that begins at a multiple of 1 GiB and covers the kernel, too (RAM does
  * begin so); for old kernels a smaller one.
  */
+#include "arch/aarch64/placement.h"
+
 #include <errno.h>
 
 #include "arch/aarch64/map.h"
-#include "arch/aarch64/placement.h"
 
 #define WINDOW	   (32 * GIB)
 #define WINDOW_OLD (512 * MIB)
@@ -24,20 +25,20 @@ static uint64_t space_needed(const struct image *image, uint64_t initrd_size)
 static int error_too_large(uint64_t needed, uint64_t memory_size,
 			   uint64_t window, struct err *err)
 {
-	uint64_t needed_mib = div_round_up(needed, MIB);
+	unsigned long long needed_mib = div_round_up(needed, MIB);
 
 	if (needed > window)
-		return err_set(err, ENOSPC,
-			       "the kernel and its initrd need %llu MiB, and "
-			       "such a kernel must find both within %llu MiB; "
-			       "a smaller initrd would help",
-			       (unsigned long long)needed_mib, window / MIB);
+		return err_set(
+			err, ENOSPC,
+			"with its initrd it needs %llu MiB, and a kernel "
+			"of its version finds only what lies in the first "
+			"%llu MiB; a smaller initrd would help",
+			needed_mib, window / MIB);
 	return err_set(err, ENOSPC,
-		       "the kernel and its initrd need at least %llu MiB of "
-		       "memory, and the machine has %llu; give it more with "
-		       "--memory %lluM",
-		       (unsigned long long)needed_mib, memory_size / MIB,
-		       (unsigned long long)needed_mib);
+		       "with its initrd it needs at least %llu MiB of memory, "
+		       "and the machine has %llu; give it more with --memory "
+		       "%lluM",
+		       needed_mib, memory_size / MIB, needed_mib);
 }
 
 int placement_init(const struct image *image, uint64_t memory_size,

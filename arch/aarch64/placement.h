@@ -27,8 +27,8 @@ struct placement {
 };
 
 /*
- * -ENOSPC, with a sentence that says how much memory would do, where RAM of
- * @memory_size bytes is too small. @initrd_size 0: none.
+ * -ENOSPC, with a sentence about the kernel ("it") that says how much memory
+ * would do, where RAM of @memory_size bytes is too small. @initrd_size 0: none.
  */
 int placement_init(const struct image *image, uint64_t memory_size,
 		   uint64_t initrd_size, struct placement *ret_placement,

@@ -44,14 +44,14 @@ static unsigned int try_sizes(uint64_t memory_size, uint64_t image_size,
 	uint64_t bare = image.text_offset + image_size + initrd_size +
 			PLACEMENT_FDT_SPACE;
 	struct placement placement;
-	int error = placement_init(&image, memory_size, initrd_size, &placement,
-				   NULL);
+	int ret = placement_init(&image, memory_size, initrd_size, &placement,
+				 NULL);
 
-	if (!error) {
+	if (!ret) {
 		check_rules(&image, memory_size, initrd_size, &placement);
 		return 1;
 	}
-	CHECK_EQUAL(error, -ENOSPC);
+	CHECK_EQUAL(ret, -ENOSPC);
 	CHECK(bare + 3 * PLACEMENT_FDT_SPACE >
 	      min_u64(memory_size, old ? 512 * MIB : 32 * GIB));
 	return 0;
@@ -94,7 +94,7 @@ static void the_sentence_says_how_much_would_do(void)
 	CHECK_EQUAL(placement_init(&image, 32 * MIB, 10 * MIB, &placement,
 				   &err),
 		    -ENOSPC);
-	CHECK_TEXT(err.text, "the kernel and its initrd need at least 39 MiB "
+	CHECK_TEXT(err.text, "with its initrd it needs at least 39 MiB "
 			     "of memory, and the machine has 32; give it more "
 			     "with --memory 39M");
 	CHECK_EQUAL(placement_init(&image, 39 * MIB, 10 * MIB, &placement,
@@ -114,7 +114,7 @@ static void more_memory_does_not_help_beyond_the_window(void)
 	CHECK_EQUAL(placement_init(&image, 8 * GIB, 600 * MIB, &placement,
 				   &err),
 		    -ENOSPC);
-	CHECK(strstr(err.text, "within 512 MiB"));
+	CHECK(strstr(err.text, "the first 512 MiB"));
 	CHECK_EQUAL(placement_init(&image, 64 * GIB, UINT64_MAX, &placement,
 				   &err),
 		    -ENOSPC);

@@ -67,16 +67,15 @@ static int set_entry(int vcpu_fd, const struct arch_entry *entry,
 {
 	const uint64_t pstate = PSR_MODE_EL1h | PSR_D_BIT | PSR_A_BIT |
 				PSR_I_BIT | PSR_F_BIT;
-	int error = set_register(vcpu_fd, CORE_REGISTER(regs.pc), entry->pc,
-				 err);
+	int ret = set_register(vcpu_fd, CORE_REGISTER(regs.pc), entry->pc, err);
 
-	if (!error)
-		error = set_register(vcpu_fd, CORE_REGISTER(regs.pstate),
-				     pstate, err);
-	for (unsigned int i = 0; !error && i < 4; i++)
-		error = set_register(vcpu_fd, x_register(i),
-				     i == 0 ? entry->argument : 0, err);
-	return error;
+	if (!ret)
+		ret = set_register(vcpu_fd, CORE_REGISTER(regs.pstate), pstate,
+				   err);
+	for (unsigned int i = 0; !ret && i < 4; i++)
+		ret = set_register(vcpu_fd, x_register(i),
+				   i == 0 ? entry->argument : 0, err);
+	return ret;
 }
 
 unsigned long arch_vcpu_id(unsigned int index)
@@ -88,7 +87,7 @@ int arch_vcpu_init(struct arch_vm *vm, int vcpu_fd, unsigned int index,
 		   const struct arch_entry *entry, struct err *err)
 {
 	struct kvm_vcpu_init init;
-	int error;
+	int ret;
 
 	if (ioctl(vm->vm_fd, KVM_ARM_PREFERRED_TARGET, &init) < 0)
 		return err_errno(err, errno, "KVM offers no vCPU type");
@@ -99,9 +98,9 @@ int arch_vcpu_init(struct arch_vm *vm, int vcpu_fd, unsigned int index,
 		return err_errno(err, errno, "cannot initialise vCPU %u",
 				 index);
 
-	error = check_mpidr(vcpu_fd, index, err);
-	if (error || index > 0)
-		return error;
+	ret = check_mpidr(vcpu_fd, index, err);
+	if (ret || index > 0)
+		return ret;
 	return set_entry(vcpu_fd, entry, err);
 }
 

@@ -2,18 +2,19 @@
  * arch/aarch64/vm.c - the VM as a whole, which here is its interrupt
  * controller; timers and PSCI are KVM's own.
  */
+#include "arch/aarch64/vm.h"
+
 #include <errno.h>
 #include <stdlib.h>
 
 #include "arch/aarch64/map.h"
-#include "arch/aarch64/vm.h"
 #include "arch/arch.h"
 
 int arch_vm_new(int kvm_fd, int vm_fd, unsigned int cpus,
 		struct arch_vm **ret_vm, struct err *err)
 {
 	struct arch_vm *vm;
-	int error;
+	int ret;
 
 	(void)kvm_fd;
 	if (cpus > MAP_CPUS_MAX)
@@ -25,10 +26,10 @@ int arch_vm_new(int kvm_fd, int vm_fd, unsigned int cpus,
 	if (!vm)
 		return err_set(err, ENOMEM, "no memory for a machine");
 	vm->vm_fd = vm_fd;
-	error = gic_init(&vm->gic, vm_fd, cpus, err);
-	if (error) {
+	ret = gic_init(&vm->gic, vm_fd, cpus, err);
+	if (ret) {
 		free(vm);
-		return error;
+		return ret;
 	}
 	*ret_vm = vm;
 	return 0;
