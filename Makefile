@@ -36,7 +36,7 @@ SYSROOT  := build/sysroot-$(ARCH)
 AR_TOOL  := $(TRIPLET)-ar
 STRIP    := $(TRIPLET)-strip
 COMPILER := $(if $(CLANG),$(CC) --target=$(TRIPLET),$(TRIPLET)-gcc)
-RUN_TEST := qemu-$(ARCH) -L /usr/$(TRIPLET) \
+RUN_TEST := ALCOR_TEST_SMALL=1 qemu-$(ARCH) -L /usr/$(TRIPLET) \
 	-E LD_LIBRARY_PATH=$(CURDIR)/$(SYSROOT)/usr/lib/$(TRIPLET)
 CPPFLAGS_CROSS := -isystem $(SYSROOT)/usr/include
 LDFLAGS_CROSS  := -L$(SYSROOT)/usr/lib/$(TRIPLET) \

@@ -168,6 +168,42 @@ static void direct_requests_of_any_alignment(void)
 	file_close(file);
 }
 
+/* The same with all that qcow2 does, and its tables of any length. */
+static void direct_images(void)
+{
+	struct block_options options = {
+		.path = "direct-image",
+		.cache = BLOCK_DIRECT,
+	};
+	struct test_disk *disk;
+	struct block *block;
+	struct test_op op;
+	int ret;
+
+	if (!test_have_qemu())
+		TEST_SKIP("qemu-img and qemu-io are not installed");
+	REQUIRE(!test_shell("qemu-img create -f qcow2 -o cluster_size=1k "
+			    "direct-image 2M"));
+	ret = block_open(&options, &block, NULL);
+	if (ret == -EINVAL)
+		TEST_SKIP("this file system has no O_DIRECT");
+	REQUIRE(!ret);
+	disk = calloc(1, sizeof(*disk));
+	disk->block = block;
+	disk->sectors = block_size(disk->block) / BLOCK_SECTOR;
+	for (unsigned int i = 0; i < 60 && !test_failed; i++) {
+		op = test_disk_choose(disk);
+		test_disk_run(disk, &op);
+		CHECK_EQUAL(op.ret, 0);
+		if (op.action == TEST_DISCARD)
+			test_disk_adopt(disk, &op);
+	}
+	test_disk_compare(disk, 0, disk->sectors);
+	CHECK_EQUAL(block_close(disk->block), 0);
+	free(disk);
+	CHECK_EQUAL(test_shell("qemu-img check direct-image"), 0);
+}
+
 static void raw_sizes_are_rounded_up(void)
 {
 	struct block_options options = {.path = "odd", .format = BLOCK_RAW};
@@ -201,6 +237,7 @@ int main(int argc, char **argv)
 		TEST(nameless_files_are_nameless),
 		TEST(failed_flushes_stick),
 		TEST(direct_requests_of_any_alignment),
+		TEST(direct_images),
 		TEST(raw_sizes_are_rounded_up),
 	};
 	int ret;

@@ -9,6 +9,7 @@
  */
 #include "block/test_check.h"
 #include "block/test_disk.h"
+#include "block/test_host.h"
 #include "block/test_recorder.h"
 
 #define OPS_MAX 200
@@ -213,7 +214,7 @@ static void run_scenario(const struct scenario *scenario, uint64_t seed,
 	run->start_size = file_size(below);
 	run->start = malloc(run->start_size);
 	memcpy(run->start, file_memory_data(below), run->start_size);
-	record(run, disk, scenario->ops);
+	record(run, disk, test_is_small() ? scenario->ops / 4 : scenario->ops);
 	judge_all(run, &random);
 	for (unsigned int i = 0; i <= run->op_count; i++)
 		free(run->flushed[i]);
