@@ -31,10 +31,14 @@ static void on_timer(void)
 {
 }
 
+/* After the reset no more can come; what came already is let in first. */
 static bool start(uint64_t features)
 {
 	if (!blk_restart(&disk, features))
 		return false;
+	interrupts_on();
+	cpu_relax();
+	interrupts_off();
 	interrupts = reasons = 0;
 	return true;
 }
