@@ -17,6 +17,8 @@
 #include "base/math.h"
 #include "vmm/test_child.h"
 
+#define PRINTED 150000 /* bytes: more than a pipe holds */
+
 /* --- The machine, in place of machine.c's --------------------------------- */
 
 struct machine {
@@ -85,6 +87,12 @@ static int start_idle(struct machine *machine)
 	return 0;
 }
 
+static int start_hung_up(struct machine *machine)
+{
+	(void)machine;
+	return kill(getpid(), SIGHUP);
+}
+
 static int start_nothing(struct machine *machine)
 {
 	(void)machine;
@@ -122,6 +130,21 @@ static void *echo(void *argument)
 static int start_echo(struct machine *machine)
 {
 	return -pthread_create(&machine->guest, NULL, echo, machine);
+}
+
+/* Prints more than a pipe holds, then listens. */
+static void *print(void *argument)
+{
+	struct machine *machine = argument;
+
+	for (size_t i = 0; i < PRINTED; i++)
+		serial_bus_ops.write(machine->serial, UART_TX, 1, 'p');
+	return echo(machine);
+}
+
+static int start_print(struct machine *machine)
+{
+	return -pthread_create(&machine->guest, NULL, print, machine);
 }
 
 /* --- Bodies of children: what is returned says what went wrong ------------ */
@@ -184,10 +207,8 @@ static int ignore_hangup(struct console *console)
 	struct machine machine;
 
 	signal(SIGHUP, SIG_IGN);
-	if (live(console, start_idle, 20, &machine) != ENDING_TIMEOUT)
-		return 1;
-	kill(getpid(), SIGHUP);
-	return 0;
+	return live(console, start_hung_up, 20, &machine) == ENDING_TIMEOUT ? 0
+									    : 1;
 }
 
 static int quit(struct console *console)
@@ -204,15 +225,26 @@ static int fail_to_start(struct console *console)
 	return live(console, start_nothing, 0, &machine) == 97 ? 0 : 1;
 }
 
-static int talk(struct console *console)
+static int talk_with(struct console *console,
+		     int (*start)(struct machine *machine))
 {
 	struct machine machine;
 
-	if (live(console, start_echo, 10000, &machine) != ENDING_POWER_OFF)
+	if (live(console, start, 10000, &machine) != ENDING_POWER_OFF)
 		return 1;
 	pthread_join(machine.guest, NULL);
 	console_stop(console);
 	return 0;
+}
+
+static int talk(struct console *console)
+{
+	return talk_with(console, start_echo);
+}
+
+static int print_and_talk(struct console *console)
+{
+	return talk_with(console, start_print);
 }
 
 /* What is typed before a reset reaches whoever comes after it. */
@@ -353,6 +385,29 @@ static void guests_read_from_a_file(void)
 	fd_close(&input);
 }
 
+/* The guest ends when all has been read: it must come while it lives. */
+static void slow_readers_get_all(void)
+{
+	static char got[PRINTED];
+	int in[2], out[2];
+	size_t length = 0;
+	ssize_t part = 1;
+	pid_t child;
+
+	REQUIRE(!pipe2(in, O_CLOEXEC) && !pipe2(out, O_CLOEXEC));
+	child = start_child((struct streams){in[0], out[1]}, print_and_talk);
+	fd_close(&out[1]);
+	usleep(50000);
+	for (; part > 0 && length < PRINTED; length += (size_t)part)
+		part = read(out[0], got, PRINTED - length);
+	CHECK_EQUAL(length, PRINTED);
+	CHECK_EQUAL(write(in[1], ".", 1), 1);
+	check_child(child);
+	fd_close(&in[0]);
+	fd_close(&in[1]);
+	fd_close(&out[0]);
+}
+
 static void input_outlives_a_reset(void)
 {
 	int input = pipe_with("abc.");
@@ -374,6 +429,7 @@ int main(int argc, char **argv)
 		TEST(escapes_quit_though_nobody_listens),
 		TEST(guests_talk_through_pipes),
 		TEST(guests_read_from_a_file),
+		TEST(slow_readers_get_all),
 		TEST(input_outlives_a_reset),
 	};
 

@@ -55,8 +55,9 @@ static void make_file(void)
 		.p_offset = offsetof(struct elf_file, other),
 		.p_filesz = sizeof(file.other) + sizeof(file.pvh),
 	};
-	file.other.header = (Elf64_Nhdr){4, 4, 1};
-	memcpy(file.other.owner, "GNU", 4);
+	/* Sizes that are no multiple of 4 are padded to one. */
+	file.other.header = (Elf64_Nhdr){2, 3, 1};
+	memcpy(file.other.owner, "X", 2);
 	file.pvh.header = (Elf64_Nhdr){4, 4, 18};
 	memcpy(file.pvh.owner, "Xen", 4);
 	file.pvh.value = ENTRY;
