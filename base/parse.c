@@ -2,6 +2,7 @@
 #include "base/parse.h"
 
 #include <ctype.h>
+#include <errno.h>
 #include <stddef.h>
 #include <string.h>
 
@@ -120,4 +121,16 @@ const char *parse_nearest(const char *typed, const char *const words[])
 		}
 	}
 	return nearest;
+}
+
+int parse_unknown(struct err *err, const char *what, const char *typed,
+		  const char *const words[])
+{
+	const char *near = parse_nearest(typed, words);
+
+	if (near)
+		return err_set(err, EINVAL, "unknown %s %s; did you mean %s?",
+			       what, typed, near);
+	return err_set(err, EINVAL, "unknown %s %s; --help lists them", what,
+		       typed);
 }

@@ -9,6 +9,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "base/err.h"
+
 /* A decimal number and nothing else; false if not, or past @max. */
 bool parse_number(const char *text, uint64_t max, uint64_t *ret_number);
 
@@ -23,5 +25,9 @@ bool parse_duration(const char *text, uint64_t *ret_milliseconds);
  * NULL when none is near.
  */
 const char *parse_nearest(const char *typed, const char *const words[]);
+
+/* An error (-EINVAL) for a word that is none of @words, naming the nearest. */
+int parse_unknown(struct err *err, const char *what, const char *typed,
+		  const char *const words[]);
 
 #endif

@@ -218,3 +218,32 @@ void block_map(struct block *block, uint64_t offset, uint64_t length,
 	if (extent.kind == BLOCK_EXTENT_DATA)
 		ret_extent->fd = extent.image->file->fd;
 }
+
+int block_find(struct block *block, uint64_t offset, uint64_t length,
+	       struct extent *ret_extent)
+{
+	int ret = block_check_range(block, offset, length);
+
+	if (ret)
+		return ret;
+	pthread_rwlock_wrlock(&block->lock);
+	ret = image_find(block->top, offset, length, ret_extent);
+	pthread_rwlock_unlock(&block->lock);
+	return ret;
+}
+
+int block_write_compressed(struct block *block, uint64_t offset,
+			   const void *packed, size_t length)
+{
+	int ret = block_check_change(block, offset, 0);
+
+	if (ret)
+		return ret;
+	if (!block->top->ops->write_compressed)
+		return -ENOTSUP;
+	pthread_rwlock_wrlock(&block->lock);
+	ret = block->top->ops->write_compressed(block->top, offset, packed,
+						length);
+	pthread_rwlock_unlock(&block->lock);
+	return ret;
+}

@@ -33,6 +33,7 @@ enum block_backing {
 	BLOCK_BACKING_NEAR, /* only in the image's directory or below */
 	BLOCK_BACKING_ON,
 	BLOCK_BACKING_OFF,
+	BLOCK_BACKING_IGNORED, /* as if the image named none: for tools */
 };
 
 enum block_cache { BLOCK_WRITEBACK, BLOCK_DIRECT };
@@ -45,6 +46,7 @@ struct block_options {
 	uint64_t l2_cache_size; /* bytes; 0: the default */
 	bool read_only;
 	bool snapshot; /* writes go to a nameless overlay */
+	bool no_lock;  /* open it although others may be writing: for tools */
 };
 
 struct block;

@@ -38,6 +38,7 @@ static int open_image(const char *path, enum block_format format,
 	struct file_options file_options = {
 		.read_only = read_only,
 		.direct = disk->cache == BLOCK_DIRECT,
+		.no_lock = disk->no_lock,
 	};
 	struct image_options options = {
 		.name = path,
@@ -101,6 +102,8 @@ static int open_all_backing(struct image *top, const struct block_options *disk,
 {
 	int ret;
 
+	if (disk->backing == BLOCK_BACKING_IGNORED)
+		return 0;
 	for (struct image *image = top; image->backing_ref.name[0];
 	     image = image->backing) {
 		ret = open_backing(top, image, disk, err);

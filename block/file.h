@@ -54,12 +54,13 @@ struct file {
 
 struct file_options {
 	bool read_only;
-	bool direct; /* O_DIRECT: past the page cache */
+	bool direct;  /* O_DIRECT: past the page cache */
+	bool no_lock; /* take no locks, and heed none */
 };
 
 /*
  * Opens a regular file or a block device by name, once, and takes the locks
- * of file_lock.h on it. The caller closes it.
+ * of file_lock.h on it, unless told not to. The caller closes it.
  */
 int file_open(const char *path, const struct file_options *options,
 	      struct file **ret_file, struct err *err);

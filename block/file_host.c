@@ -123,7 +123,8 @@ static int file_open_fd(int fd, const char *path,
 	ret = file_examine(fd, path, &st, &size, err);
 	if (ret)
 		return ret;
-	ret = file_lock(fd, path, options->read_only, err);
+	if (!options->no_lock)
+		ret = file_lock(fd, path, options->read_only, err);
 	if (ret)
 		return ret;
 	if (options->direct)

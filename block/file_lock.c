@@ -21,10 +21,12 @@ static const struct {
 	enum permission permission;
 	bool used_by_reader;
 	bool refused; /* to others; by readers and writers alike */
+	const char *used_text;
+	const char *refused_text;
 } rules[] = {
-	{PERMISSION_READ, true, false},
-	{PERMISSION_WRITE, false, true},
-	{PERMISSION_RESIZE, false, true},
+	{PERMISSION_READ, true, false, "\"consistent read\"", NULL},
+	{PERMISSION_WRITE, false, true, "\"write\"", "shared \"write\""},
+	{PERMISSION_RESIZE, false, true, "\"resize\"", "shared \"resize\""},
 };
 
 static int lock_byte(int fd, off_t byte)
@@ -54,34 +56,39 @@ static int lock_check(int fd, off_t byte)
 	return lock.l_type == F_UNLCK ? 0 : -EBUSY;
 }
 
+/* *ret_which: on failure, what could not be had, in QEMU's words. */
 static int lock_all(int fd, bool read_only,
 		    int (*act_on_used)(int fd, off_t byte), off_t used_base,
-		    off_t refused_base)
+		    off_t refused_base, const char **ret_which)
 {
 	int ret = 0;
 
 	for (size_t i = 0; i < ARRAY_LENGTH(rules) && !ret; i++) {
+		*ret_which = rules[i].used_text;
 		if (!read_only || rules[i].used_by_reader)
 			ret = act_on_used(fd, used_base + rules[i].permission);
-		if (!ret && rules[i].refused)
-			ret = act_on_used(fd,
-					  refused_base + rules[i].permission);
+		if (ret || !rules[i].refused)
+			continue;
+		*ret_which = rules[i].refused_text;
+		ret = act_on_used(fd, refused_base + rules[i].permission);
 	}
 	return ret;
 }
 
 int file_lock(int fd, const char *path, bool read_only, struct err *err)
 {
-	int ret = lock_all(fd, read_only, lock_byte, LOCK_USED, LOCK_REFUSED);
+	const char *which = "";
+	int ret = lock_all(fd, read_only, lock_byte, LOCK_USED, LOCK_REFUSED,
+			   &which);
 
 	if (!ret)
 		ret = lock_all(fd, read_only, lock_check, LOCK_REFUSED,
-			       LOCK_USED);
+			       LOCK_USED, &which);
 	if (ret == -EBUSY || ret == -EAGAIN || ret == -EACCES)
 		return err_set(err, EBUSY,
 			       "%s is in use by another program, or by this "
-			       "one as another disk",
-			       path);
+			       "one as another disk: Failed to get %s lock",
+			       path, which);
 	if (ret)
 		return err_errno(err, -ret, "cannot lock %s", path);
 	return 0;

@@ -78,9 +78,8 @@ int image_write_fast(struct image *image, uint64_t offset, uint64_t length,
 	return ret;
 }
 
-/* The next extent, loaded if need be. */
-static int image_find(struct image *image, uint64_t offset, uint64_t length,
-		      struct extent *ret_extent)
+int image_find(struct image *image, uint64_t offset, uint64_t length,
+	       struct extent *ret_extent)
 {
 	int ret;
 

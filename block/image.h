@@ -23,7 +23,7 @@ struct image;
 struct extent {
 	enum block_extent_kind kind;
 	bool writable_in_place;
-	struct image *image;  /* DATA, COMPRESSED */
+	struct image *image;  /* ZERO: NULL if it is unallocated everywhere */
 	uint64_t host_offset; /* DATA: in image->file */
 	uint64_t length;
 };
@@ -43,6 +43,12 @@ struct image_ops {
 	/* Any write. NULL where all of the image is writable in place. */
 	int (*write)(struct image *image, uint64_t offset, uint64_t length,
 		     struct cursor *from);
+	/*
+	 * Writes the cluster at @offset as these compressed bytes, which are
+	 * fewer than a cluster. NULL where that is not possible.
+	 */
+	int (*write_compressed)(struct image *image, uint64_t offset,
+				const void *packed, size_t length);
 	/*
 	 * The first of a writer's operations, once everything about the disk
 	 * is known to be good. NULL: nothing to do. Until then nothing was
@@ -100,6 +106,16 @@ int qcow2_open(struct file *file, const struct image_options *options,
  */
 struct block *block_new(struct image *top);
 
+/*
+ * The calls of block.h that only tools need, under the same lock: where a piece
+ * of the disk is, whatever has to be read for that; and image_ops'
+ * write_compressed (-ENOTSUP where there is none).
+ */
+int block_find(struct block *block, uint64_t offset, uint64_t length,
+	       struct extent *ret_extent);
+int block_write_compressed(struct block *block, uint64_t offset,
+			   const void *packed, size_t length);
+
 /* Closes the image and its chain; NULL is none. The first error. */
 int image_close(struct image *image);
 
@@ -112,6 +128,10 @@ int image_read_fast(struct image *image, uint64_t offset, uint64_t length,
 		    struct cursor *to, uint64_t *ret_done);
 int image_write_fast(struct image *image, uint64_t offset, uint64_t length,
 		     struct cursor *from, uint64_t *ret_done);
+
+/* The next extent, loaded if need be: never UNCACHED. */
+int image_find(struct image *image, uint64_t offset, uint64_t length,
+	       struct extent *ret_extent);
 
 /* All of the range, by whatever path. */
 int image_read(struct image *image, uint64_t offset, uint64_t length,

@@ -15,6 +15,7 @@
  *   qcow2_l2.c		  L2 tables that may be written
  *   qcow2_write.c	  writes: in place, or to new clusters
  *   qcow2_erase.c	  discard and write-zeroes
+ *   qcow2_write_compressed.c  compressed clusters
  *   qcow2_metadata.c	  which clusters hold tables: overlap checks
  *   qcow2_snapshot.c	  where snapshots keep theirs
  *   qcow2_corrupt.c	  an image that turns out to be wrong
@@ -228,6 +229,7 @@ struct qcow2 {
 	bool unsynced[QCOW2_STAGES]; /* written since the last fdatasync */
 	struct qcow2_metadata metadata;
 	struct qcow2_alloc *alloc; /* NULL if read-only */
+	uint64_t compressed_tail;  /* see qcow2_write_compressed.c; 0: none */
 	struct qcow2_inflated inflated;
 	bool corrupt; /* nothing is written any more */
 };
@@ -467,5 +469,12 @@ int qcow2_discard(struct image *image, uint64_t offset, uint64_t length);
 int qcow2_write_zeroes(struct image *image, uint64_t offset, uint64_t length,
 		       bool may_unmap);
 int qcow2_flush(struct image *image);
+
+/* --- qcow2_write_compressed.c --------------------------------------------- */
+
+int qcow2_write_compressed(struct image *image, uint64_t offset,
+			   const void *packed, size_t length);
+/* This cluster was freed: nothing more is put behind what was in it. */
+void qcow2_compressed_forget(struct qcow2 *qcow2, uint64_t cluster);
 
 #endif

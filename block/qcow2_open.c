@@ -164,6 +164,7 @@ static const struct image_ops qcow2_ops = {
 	.inflate = qcow2_inflate,
 	.begin = qcow2_begin,
 	.write = qcow2_write,
+	.write_compressed = qcow2_write_compressed,
 	.discard = qcow2_discard,
 	.write_zeroes = qcow2_write_zeroes,
 	.is_settled = qcow2_is_settled,

@@ -118,7 +118,7 @@ static int unknown_key(const char *typed, struct err *err)
 
 	for (size_t i = 0; i < ARRAY_LENGTH(keys); i++)
 		words[i] = keys[i].name;
-	return options_unknown(err, "key", typed, words);
+	return parse_unknown(err, "key", typed, words);
 }
 
 static int parse_key(struct disk_options *disk, char *word, struct err *err)

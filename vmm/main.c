@@ -9,6 +9,7 @@
 #include "base/fd.h"
 #include "base/log.h"
 #include "base/math.h"
+#include "base/parse.h"
 #include "vmm/options.h"
 #include "vmm/run.h"
 #include "vmm/status.h"
@@ -64,7 +65,7 @@ int main(int argc, char **argv)
 			return commands[i].run(argc - 2, argv + 2);
 		words[i] = commands[i].name;
 	}
-	options_unknown(&err, "command", argv[1], words);
+	parse_unknown(&err, "command", argv[1], words);
 	log_warning("%s", err.text);
 	return STATUS_USAGE;
 }

@@ -51,18 +51,6 @@ const char options_help[] =
 	"--debug-exit; 124 --timeout passed; 128+n signal n (SIGTERM first\n"
 	"presses the power button, a second one ends).\n";
 
-int options_unknown(struct err *err, const char *what, const char *typed,
-		    const char *const words[])
-{
-	const char *near = parse_nearest(typed, words);
-
-	if (near)
-		return err_set(err, EINVAL, "unknown %s %s; did you mean %s?",
-			       what, typed, near);
-	return err_set(err, EINVAL, "unknown %s %s; --help lists them", what,
-		       typed);
-}
-
 int options_choose(struct err *err, const char *option, const char *typed,
 		   const char *const words[])
 {
@@ -322,7 +310,7 @@ static int unknown_option(const char *typed, size_t length, struct err *err)
 	for (size_t i = 0; i < ARRAY_LENGTH(option_entries); i++)
 		words[i] = option_entries[i].name;
 	snprintf(name, sizeof(name), "%.*s", (int)length, typed);
-	return options_unknown(err, "option", name, words);
+	return parse_unknown(err, "option", name, words);
 }
 
 static const struct option_entry *find_option(const char *name, size_t length)

@@ -65,10 +65,6 @@ int disk_options_parse(struct disk_options *disk, char *text, struct err *err);
 /* The text of `alcor run --help`. */
 extern const char options_help[];
 
-/* An error for a word that is none of @words, naming the nearest. */
-int options_unknown(struct err *err, const char *what, const char *typed,
-		    const char *const words[]);
-
 /*
  * The index of @typed in @words (which ends with NULL), or -EINVAL with a
  * sentence that names the option and the possible values.
