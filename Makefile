@@ -36,7 +36,8 @@ SYSROOT  := build/sysroot-$(ARCH)
 AR_TOOL  := $(TRIPLET)-ar
 STRIP    := $(TRIPLET)-strip
 COMPILER := $(if $(CLANG),$(CC) --target=$(TRIPLET),$(TRIPLET)-gcc)
-RUN_TEST := ALCOR_TEST_SMALL=1 qemu-$(ARCH) -L /usr/$(TRIPLET) \
+# LeakSanitizer cannot run in an emulated process.
+RUN_TEST := ALCOR_TEST_SMALL=1 ASAN_OPTIONS=detect_leaks=0 qemu-$(ARCH) -L /usr/$(TRIPLET) \
 	-E LD_LIBRARY_PATH=$(CURDIR)/$(SYSROOT)/usr/lib/$(TRIPLET)
 CPPFLAGS_CROSS := -isystem $(SYSROOT)/usr/include
 LDFLAGS_CROSS  := -L$(SYSROOT)/usr/lib/$(TRIPLET) \
