@@ -92,7 +92,8 @@ int block_write_zeroes(struct block *block, uint64_t offset, uint64_t length,
 /*
  * Where a piece of the disk is: the first extent of [offset, offset + length),
  * answered from memory alone, without waiting. What it says of DATA holds
- * until the next discard or copy-on-write of that range.
+ * until the next discard or copy-on-write of that range; such an extent may
+ * go past the end of its file, where it reads as zeroes.
  */
 enum block_extent_kind {
 	BLOCK_EXTENT_UNCACHED,	 /* not known without I/O: take the slow path */

@@ -85,9 +85,8 @@ static void run_threads(struct block *block)
 
 static void threads_do_not_disturb_each_other(void)
 {
-	struct qcow2_create_options create = {THREADS * SECTORS_EACH *
-						      BLOCK_SECTOR,
-					      12, 3, 4, 0};
+	struct qcow2_create_options create =
+		TEST_CREATE(THREADS * SECTORS_EACH * BLOCK_SECTOR, 12, 3, 4, 0);
 	static const uint64_t cache_sizes[] = {1, 0};
 
 	for (size_t i = 0; i < ARRAY_LENGTH(cache_sizes); i++) {

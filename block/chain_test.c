@@ -15,7 +15,7 @@ static char folder[256];
 static void make_image(const char *path, const char *backing,
 		       const char *format)
 {
-	struct qcow2_create_options create = {MIB, 16, 3, 4, 0};
+	struct qcow2_create_options create = TEST_CREATE(MIB, 16, 3, 4, 0);
 	struct file *file = test_image_new(&create);
 	uint32_t format_length = (uint32_t)strlen(format);
 	struct {

@@ -41,7 +41,8 @@ static struct file *make_image(enum qcow2_compression compression,
 			       const uint8_t *payload, size_t length,
 			       uint64_t skew)
 {
-	struct qcow2_create_options create = {MIB, 16, 3, 4, compression};
+	struct qcow2_create_options create = TEST_CREATE(MIB, 16, 3, 4,
+							 compression);
 	struct file *file = test_image_new(&create);
 	uint64_t offset = PAYLOAD + skew;
 	uint64_t sectors = (offset % 512 + length - 1) / 512;

@@ -23,11 +23,11 @@ struct scenario {
 };
 
 static const struct scenario scenarios[] = {
-	{{256 * 512, 9, 3, 4, 0}, 1, 0, 120, false},
-	{{256 * 512, 9, 3, 0, 0}, 0, 200, 120, false},
-	{{256 * 512, 10, 2, 4, 0}, 0, 200, 120, false},
-	{{256 * 512, 12, 3, 6, 0}, 1, 300, 120, false},
-	{{8192 * 512, 9, 3, 6, 0}, 0, 0, 40, true},
+	{TEST_CREATE(256 * 512, 9, 3, 4, 0), 1, 0, 120, false},
+	{TEST_CREATE(256 * 512, 9, 3, 0, 0), 0, 200, 120, false},
+	{TEST_CREATE(256 * 512, 10, 2, 4, 0), 0, 200, 120, false},
+	{TEST_CREATE(256 * 512, 12, 3, 6, 0), 1, 300, 120, false},
+	{TEST_CREATE(8192 * 512, 9, 3, 6, 0), 0, 0, 40, true},
 };
 
 /* A run, and what is needed to judge the disks that it may leave. */

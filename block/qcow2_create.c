@@ -1,13 +1,15 @@
 /*
  * block/qcow2_create.c - making an empty image.
  *
- * Header, refcount table, refcount blocks and L1 table follow each other. The
- * file is empty before, so what need not be written reads as zeroes.
+ * Header with its extensions and the name of the backing file, refcount table,
+ * refcount blocks and L1 table follow each other. The file is empty before, so
+ * what need not be written reads as zeroes.
  */
 #include "block/qcow2_create.h"
 
 #include <errno.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "block/qcow2.h"
 
@@ -51,9 +53,8 @@ static struct layout make_layout(const struct qcow2_create_options *options)
 	return layout;
 }
 
-static int write_header(struct file *file,
-			const struct qcow2_create_options *options,
-			const struct layout *layout)
+static struct qcow2_header make_header(
+	const struct qcow2_create_options *options, const struct layout *layout)
 {
 	uint64_t cluster_size = 1ULL << options->cluster_bits;
 	struct qcow2_header header = {
@@ -67,16 +68,120 @@ static int write_header(struct file *file,
 		.refcount_table_offset = be64_make(cluster_size),
 		.refcount_table_clusters =
 			be32_make((uint32_t)layout->reftable),
+		.refcount_order = be32_make(options->refcount_order),
+		.header_length = be32_make(sizeof(header)),
+		.compression_type = (uint8_t)options->compression,
 	};
 
-	if (options->version == 2)
-		return file_write(file, &header, QCOW2_V2_LENGTH, 0);
-	header.refcount_order = be32_make(options->refcount_order);
-	header.header_length = be32_make(sizeof(header));
-	header.compression_type = (uint8_t)options->compression;
 	if (options->compression)
 		header.incompatible_features = be64_make(QCOW2_COMPRESSION);
-	return file_write(file, &header, sizeof(header), 0);
+	if (options->lazy_refcounts)
+		header.compatible_features = be64_make(QCOW2_LAZY_REFCOUNTS);
+	return header;
+}
+
+/* The first cluster, as it is put together. */
+struct area {
+	uint8_t *data;
+	size_t used;
+	size_t size;
+};
+
+/* False, and nothing added, if there is no room. */
+static bool area_add(struct area *area, const void *data, size_t length)
+{
+	if (length > area->size - area->used)
+		return false;
+	memcpy(area->data + area->used, data, length);
+	area->used += length;
+	return true;
+}
+
+/* The same, with what makes it a header extension; room is left for the end. */
+static bool area_add_extension(struct area *area, uint32_t type,
+			       const void *data, size_t length)
+{
+	struct qcow2_extension extension = {be32_make(type),
+					    be32_make((uint32_t)length)};
+	size_t padded = align_up(length, 8);
+
+	if (2 * sizeof(extension) + padded > area->size - area->used)
+		return false;
+	area_add(area, &extension, sizeof(extension));
+	area_add(area, data, length);
+	area->used += padded - length;
+	return true;
+}
+
+/* So that older programs can say what they lack. */
+static const struct qcow2_feature_name feature_names[] = {
+	{0, 0, "dirty bit"},
+	{0, 1, "corrupt bit"},
+	{0, 2, "external data file"},
+	{0, 3, "compression type"},
+	{0, 4, "extended L2 entries"},
+	{1, 0, "lazy refcounts"},
+	{2, 0, "bitmaps"},
+	{2, 1, "raw external data"},
+};
+
+/* The names are left out where they would take the room of what matters. */
+static bool fill_extensions(struct area *area,
+			    const struct qcow2_create_options *options)
+{
+	const char *format = options->backing_format;
+	size_t name_length = options->backing ? strlen(options->backing) : 0;
+	bool fits = true;
+
+	if (format)
+		fits = area_add_extension(area, QCOW2_EXTENSION_BACKING_FORMAT,
+					  format, strlen(format));
+	if (options->version > 2 &&
+	    area->used + sizeof(feature_names) + name_length +
+			    2 * sizeof(struct qcow2_extension) <=
+		    area->size)
+		area_add_extension(area, QCOW2_EXTENSION_FEATURE_NAMES,
+				   feature_names, sizeof(feature_names));
+	area->used += sizeof(struct qcow2_extension); /* the end */
+	return fits;
+}
+
+static bool fill_area(struct area *area,
+		      const struct qcow2_create_options *options,
+		      const struct layout *layout)
+{
+	struct qcow2_header header = make_header(options, layout);
+	size_t length = options->backing ? strlen(options->backing) : 0;
+
+	area->used = options->version == 2 ? QCOW2_V2_LENGTH : sizeof(header);
+	if (!fill_extensions(area, options))
+		return false;
+	if (length) {
+		header.backing_file_offset = be64_make(area->used);
+		header.backing_file_size = be32_make((uint32_t)length);
+		if (length > QCOW2_BACKING_NAME_MAX ||
+		    !area_add(area, options->backing, length))
+			return false;
+	}
+	memcpy(area->data, &header,
+	       options->version == 2 ? QCOW2_V2_LENGTH : sizeof(header));
+	return true;
+}
+
+static int write_header(struct file *file,
+			const struct qcow2_create_options *options,
+			const struct layout *layout)
+{
+	struct area area = {.size = 1ULL << options->cluster_bits};
+	int ret = -ENAMETOOLONG;
+
+	area.data = calloc(1, area.size);
+	if (!area.data)
+		return -ENOMEM;
+	if (fill_area(&area, options, layout))
+		ret = file_write(file, area.data, area.used, 0);
+	free(area.data);
+	return ret;
 }
 
 static int write_refcounts(struct file *file,

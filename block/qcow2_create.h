@@ -4,6 +4,8 @@
 #ifndef BLOCK_QCOW2_CREATE_H
 #define BLOCK_QCOW2_CREATE_H
 
+#include <stdbool.h>
+
 #include "block/file.h"
 #include "block/qcow2_format.h"
 
@@ -13,6 +15,9 @@ struct qcow2_create_options {
 	unsigned int version;	     /* 2 or 3 */
 	unsigned int refcount_order; /* 4 for version 2 */
 	enum qcow2_compression compression;
+	bool lazy_refcounts;	    /* version 3 */
+	const char *backing;	    /* NULL: none */
+	const char *backing_format; /* NULL: not stated */
 };
 
 /* The largest disk for such clusters: what the largest L1 table maps. */

@@ -70,7 +70,7 @@ static void judge(struct test_recorder *recorder, bool flushed,
 /* Runs the script; returns how many calls it made. */
 static unsigned long run_script(const struct fault *fault, unsigned long call)
 {
-	struct qcow2_create_options create = {256 * 512, 9, 3, 4, 0};
+	struct qcow2_create_options create = TEST_CREATE(256 * 512, 9, 3, 4, 0);
 	struct test_recorder *recorder =
 		test_recorder_new(test_image_new(&create));
 	struct test_disk *disk = test_disk_new(

@@ -48,6 +48,9 @@ _Static_assert(sizeof(struct qcow2_header) == 112, "no gaps on disk");
 #define QCOW2_COMPRESSION (1ULL << 3)
 #define QCOW2_EXTENDED_L2 (1ULL << 4)
 
+/* compatible_features */
+#define QCOW2_LAZY_REFCOUNTS (1ULL << 0)
+
 enum qcow2_compression { QCOW2_DEFLATE = 0, QCOW2_ZSTD = 1 };
 
 /* Header extensions */

@@ -258,7 +258,7 @@ static const struct header_case cases[] = {
 
 static struct file *make_image(void)
 {
-	struct qcow2_create_options create = {10 * GIB, 16, 3, 4, 0};
+	struct qcow2_create_options create = TEST_CREATE(10 * GIB, 16, 3, 4, 0);
 	struct file *file = test_image_new(&create);
 	uint8_t zero = 0;
 

@@ -70,7 +70,7 @@ static const struct hostile_case cases[] = {
 
 static struct file *make_image(void)
 {
-	struct qcow2_create_options create = {MIB, 12, 3, 4, 0};
+	struct qcow2_create_options create = TEST_CREATE(MIB, 12, 3, 4, 0);
 	struct file *file = test_image_new(&create), *copy;
 	struct test_disk *disk = test_disk_new(test_image_open(file, 0, NULL),
 					       1);

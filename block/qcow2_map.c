@@ -212,8 +212,7 @@ static void map_cluster(struct qcow2 *qcow2, uint64_t offset,
 	}
 }
 
-/* From @offset to the end of that many clusters, the first of which it is in.
- */
+/* From @offset to the end of that many clusters; it lies in the first. */
 static uint64_t bytes_in(const struct qcow2 *qcow2, uint64_t offset,
 			 uint64_t clusters)
 {
@@ -225,9 +224,8 @@ void qcow2_map(struct image *image, uint64_t offset, uint64_t length,
 {
 	struct qcow2 *qcow2 = qcow2_of(image);
 	struct qcow2_place place = qcow2_find(qcow2, offset);
-	uint64_t wanted = qcow2_cluster_of(qcow2, offset % qcow2->cluster_size +
-							  length - 1) +
-			  1;
+	uint64_t wanted = div_round_up(offset % qcow2->cluster_size + length,
+				       qcow2->cluster_size);
 	struct qcow2_cluster first;
 	uint64_t l2_offset, run;
 	const uint8_t *slice;

@@ -10,7 +10,7 @@
 
 static void the_set_is_a_set(void)
 {
-	struct qcow2_create_options create = {MIB, 12, 3, 4, 0};
+	struct qcow2_create_options create = TEST_CREATE(MIB, 12, 3, 4, 0);
 	struct image *image = test_image_open(test_image_new(&create), 0, NULL);
 	struct qcow2 *qcow2 = qcow2_of(image);
 	static bool model[CLUSTERS];
@@ -34,7 +34,7 @@ static void the_set_is_a_set(void)
 
 static void ranges_overlap_by_a_byte(void)
 {
-	struct qcow2_create_options create = {MIB, 12, 3, 4, 0};
+	struct qcow2_create_options create = TEST_CREATE(MIB, 12, 3, 4, 0);
 	struct image *image = test_image_open(test_image_new(&create), 0, NULL);
 	struct qcow2 *qcow2 = qcow2_of(image);
 

@@ -17,18 +17,18 @@ struct shape {
 #define DISK_SECTORS 1000 /* the last cluster is a part of one */
 
 static const struct shape shapes[] = {
-	{{512 * DISK_SECTORS, 9, 3, 4, 0}, 1, 0},
-	{{512 * DISK_SECTORS, 9, 3, 6, 0}, 0, 700},
-	{{512 * DISK_SECTORS, 10, 3, 0, 0}, 1, 2000},
-	{{512 * DISK_SECTORS, 10, 3, 1, 0}, 0, 0},
-	{{512 * DISK_SECTORS, 12, 3, 2, 0}, 1, 700},
-	{{512 * DISK_SECTORS, 12, 3, 3, 0}, 0, 0},
-	{{512 * DISK_SECTORS, 16, 3, 5, 0}, 1, 701},
-	{{512 * DISK_SECTORS, 16, 3, 4, 0}, 0, 0},
-	{{512 * DISK_SECTORS, 21, 3, 4, 0}, 0, 700},
-	{{512 * DISK_SECTORS, 9, 2, 4, 0}, 1, 700},
-	{{512 * DISK_SECTORS, 12, 2, 4, 0}, 0, 0},
-	{{512 * DISK_SECTORS, 16, 2, 4, 0}, 0, 700},
+	{TEST_CREATE(512 * DISK_SECTORS, 9, 3, 4, 0), 1, 0},
+	{TEST_CREATE(512 * DISK_SECTORS, 9, 3, 6, 0), 0, 700},
+	{TEST_CREATE(512 * DISK_SECTORS, 10, 3, 0, 0), 1, 2000},
+	{TEST_CREATE(512 * DISK_SECTORS, 10, 3, 1, 0), 0, 0},
+	{TEST_CREATE(512 * DISK_SECTORS, 12, 3, 2, 0), 1, 700},
+	{TEST_CREATE(512 * DISK_SECTORS, 12, 3, 3, 0), 0, 0},
+	{TEST_CREATE(512 * DISK_SECTORS, 16, 3, 5, 0), 1, 701},
+	{TEST_CREATE(512 * DISK_SECTORS, 16, 3, 4, 0), 0, 0},
+	{TEST_CREATE(512 * DISK_SECTORS, 21, 3, 4, 0), 0, 700},
+	{TEST_CREATE(512 * DISK_SECTORS, 9, 2, 4, 0), 1, 700},
+	{TEST_CREATE(512 * DISK_SECTORS, 12, 2, 4, 0), 0, 0},
+	{TEST_CREATE(512 * DISK_SECTORS, 16, 2, 4, 0), 0, 700},
 };
 
 static void run_random(struct test_disk *disk, unsigned int count)
@@ -92,7 +92,7 @@ static void random_operations(void)
 /* 64 refcounts of 64 bits a block, 64 blocks a table: 2 MiB, then it grows. */
 static void refcount_table_grows(void)
 {
-	struct qcow2_create_options create = {6 * MIB, 9, 3, 6, 0};
+	struct qcow2_create_options create = TEST_CREATE(6 * MIB, 9, 3, 6, 0);
 	struct file *file = test_image_new(&create);
 	struct image *image = test_image_open(file, 0, NULL);
 	struct test_disk *disk;
@@ -117,7 +117,7 @@ static void refcount_table_grows(void)
 /* Space comes back: the image does not grow when clusters are reused. */
 static void discarded_clusters_are_reused(void)
 {
-	struct qcow2_create_options create = {MIB, 12, 3, 4, 0};
+	struct qcow2_create_options create = TEST_CREATE(MIB, 12, 3, 4, 0);
 	struct file *file = test_image_new(&create);
 	struct test_disk *disk = test_disk_new(test_image_open(file, 0, NULL),
 					       1);
@@ -143,7 +143,7 @@ static void discarded_clusters_are_reused(void)
 /* The caller's contract, at the edges. */
 static void ranges_are_checked(void)
 {
-	struct qcow2_create_options create = {MIB, 16, 3, 4, 0};
+	struct qcow2_create_options create = TEST_CREATE(MIB, 16, 3, 4, 0);
 	struct block *block =
 		block_new(test_image_open(test_image_new(&create), 0, NULL));
 	uint8_t sector[BLOCK_SECTOR] = {0};
@@ -166,7 +166,7 @@ static void ranges_are_checked(void)
 
 static void map_tells_what_it_knows(void)
 {
-	struct qcow2_create_options create = {MIB, 16, 3, 4, 0};
+	struct qcow2_create_options create = TEST_CREATE(MIB, 16, 3, 4, 0);
 	struct test_disk *disk =
 		test_disk_new(test_image_open(test_image_new(&create), 0, NULL),
 			      1);

@@ -18,6 +18,14 @@
 #include "block/image.h"
 #include "block/qcow2_create.h"
 
+/* A struct qcow2_create_options of what most tests care for. */
+#define TEST_CREATE(bytes, bits, format_version, order, type)           \
+	{                                                               \
+		.size = (bytes), .cluster_bits = (bits),                \
+		.version = (format_version), .refcount_order = (order), \
+		.compression = (type),                                  \
+	}
+
 struct test_random {
 	uint64_t state;
 };
