@@ -7,13 +7,14 @@
 #include "runtime/cpu.h"
 #include "runtime/test.h"
 
-#define SECONDS	 5
+#define SECONDS	 3
 #define QUIET_US 20000
 
 static struct blk disk;
 static struct virtio_blk_outhdr headers[16];
 static volatile uint8_t status[16];
 static volatile unsigned int interrupts, reasons;
+static volatile bool time_is_up;
 
 __attribute__((section(".noinit"),
 	       aligned(512))) static uint8_t data[16][SECTOR];
@@ -29,6 +30,7 @@ static void on_interrupt(void)
 
 static void on_timer(void)
 {
+	time_is_up = true;
 }
 
 /* After the reset no more can come; what came already is let in first. */
@@ -125,8 +127,11 @@ static void wakes_a_halted_cpu(void)
 	*disk.queue.avail_flags = 0;
 	offer(0);
 	queue_kick(&disk.queue);
-	timer_start(1000000, on_timer); /* so that it cannot sleep forever */
-	for (unsigned int i = 0; i < 2 && !interrupts; i++)
+	/* The timer, so that a CPU that nothing wakes does not sleep forever.
+	 */
+	time_is_up = false;
+	timer_start(SECONDS * 1000000ULL, on_timer);
+	while (!interrupts && !time_is_up)
 		interrupts_wait();
 	CHECK_EQUAL(interrupts, 1);
 	REQUIRE(take_used(1));
@@ -211,7 +216,7 @@ static void avail_event(void)
 		SKIP("EVENT_IDX is not offered");
 	for (uint16_t i = 0; i < 16; i++) {
 		/* It has seen all so far, so it must ask for the next one. */
-		CHECK(WAIT_UNTIL(*disk.queue.avail_event == i, SECONDS));
+		REQUIRE(WAIT_UNTIL(*disk.queue.avail_event == i, SECONDS));
 		offer(i);
 		queue_kick(&disk.queue);
 		REQUIRE(take_used(1));

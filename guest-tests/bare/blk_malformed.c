@@ -143,6 +143,8 @@ static void next_out_of_range(void)
 		start();
 		good_chain();
 		describe(1, &data_piece, NEXT, nexts[i]);
+		/* What a device finds that looks there all the same. */
+		describe(disk.queue.size, &status_piece, 0, 0);
 		expect_refusal(0);
 	}
 }
@@ -151,6 +153,7 @@ static void head_out_of_range(void)
 {
 	start();
 	good_chain();
+	describe(disk.queue.size, &header_piece, NEXT, 1);
 	expect_refusal(disk.queue.size);
 	start();
 	good_chain();
@@ -259,6 +262,7 @@ static void table_with_next_out_of_range(void)
 	start();
 	good_table();
 	describe_table(1, &data_piece, NEXT, 3);
+	describe_table(3, &status_piece, 0, 0);
 	expect_refusal(0);
 	start();
 	good_table();

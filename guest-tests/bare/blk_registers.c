@@ -222,6 +222,27 @@ static void addresses_after_driver_ok(void)
 	works();
 }
 
+/* 4.2.2.2: once QueueReady reads 0, the device does not touch the queue. */
+static void queue_taken_away(void)
+{
+	const struct virtio *virtio = &disk.virtio;
+	struct piece piece = {sector, SECTOR, true};
+	uint16_t used = *disk.queue.used_idx;
+
+	if (on_qemu())
+		SKIP("QEMU goes on with it");
+	virtio_write(virtio, VIRTIO_MMIO_QUEUE_SEL, 0);
+	virtio_write(virtio, VIRTIO_MMIO_QUEUE_READY, 0);
+	CHECK_EQUAL(virtio_read(virtio, VIRTIO_MMIO_QUEUE_READY), 0);
+	queue_chain(&disk.queue, 0, &piece, 1);
+	queue_offer(&disk.queue, 0);
+	queue_kick(&disk.queue);
+	WAIT_UNTIL(*disk.queue.used_idx != used, 1);
+	CHECK_EQUAL(*disk.queue.used_idx, used);
+	CHECK(!virtio_needs_reset(virtio));
+	works();
+}
+
 static void status_bits_stay(void)
 {
 	struct virtio *virtio = &disk.virtio;
@@ -339,6 +360,7 @@ void guest_main(void)
 		TEST(small_queues),
 		TEST(queue_addresses_without_memory),
 		TEST(addresses_after_driver_ok),
+		TEST(queue_taken_away),
 		TEST(status_bits_stay),
 		TEST(odd_accesses),
 		TEST(storm),

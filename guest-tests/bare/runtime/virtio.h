@@ -56,7 +56,8 @@ bool virtio_negotiate(const struct virtio *virtio, uint64_t features);
 
 /* The memory of a queue; one for each that is in use. */
 struct queue_rings {
-	_Alignas(4096) struct vring_desc desc[QUEUE_SIZE_MAX];
+	/* One more than a device may look at. */
+	_Alignas(4096) struct vring_desc desc[QUEUE_SIZE_MAX + 1];
 	/* flags, idx, ring[size], used_event */
 	_Alignas(4096) uint16_t avail[QUEUE_SIZE_MAX + 3];
 	/* flags, idx, ring[size] of two words, avail_event */
