@@ -260,10 +260,11 @@ static struct file *make_image(void)
 {
 	struct qcow2_create_options create = TEST_CREATE(10 * GIB, 16, 3, 4, 0);
 	struct file *file = test_image_new(&create);
-	uint8_t zero = 0;
+	uint8_t zero = 0, none[512] = {0};
 
 	/* Room for what some cases put there. */
 	file_write(file, &zero, 1, 0x4ffff);
+	file_write(file, none, sizeof(none), F_EXTENSIONS);
 	return file;
 }
 
