@@ -206,12 +206,13 @@ static void terminal_close(struct terminal *terminal)
 	fd_close(&terminal->slave);
 }
 
+/* Output stays processed: our own messages end in a bare line feed. */
 static bool is_raw(int fd)
 {
 	struct termios state;
 
-	return !tcgetattr(fd, &state) && !(state.c_lflag & (ICANON | ECHO)) &&
-	       !(state.c_lflag & ISIG) && !(state.c_oflag & OPOST);
+	return !tcgetattr(fd, &state) && (state.c_oflag & OPOST) &&
+	       !(state.c_lflag & (ICANON | ECHO | ISIG));
 }
 
 /* Makes the terminal at standard input this process's own. */
