@@ -73,6 +73,7 @@ qemu_disks() {
 	done
 }
 
+# GIC=2 in the environment gives an aarch64 guest the older controller.
 start_qemu() {
 	accel=tcg
 	[ "$ARCH" != "$(uname -m)" ] || [ ! -w /dev/kvm ] || accel=kvm

@@ -70,7 +70,4 @@ void machine_reset(void);
 void machine_panic(void);
 void machine_crash(void);
 
-/* Is there such a thing (as far as a guest can know)? */
-bool machine_has_debug_exit(void);
-
 #endif

@@ -179,11 +179,6 @@ int64_t psci(uint64_t function, uint64_t a, uint64_t b, uint64_t c)
 	return (int64_t)x0;
 }
 
-bool machine_has_debug_exit(void)
-{
-	return debug_exit != 0;
-}
-
 void machine_exit(unsigned int value)
 {
 	if (debug_exit)

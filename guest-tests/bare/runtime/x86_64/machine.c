@@ -106,11 +106,6 @@ void first_cpu_main(const struct hvm_start_info *info)
 	tests_finish();
 }
 
-bool machine_has_debug_exit(void)
-{
-	return true; /* it cannot be read; every runner passes --debug-exit */
-}
-
 void machine_exit(unsigned int value)
 {
 	out8(PORT_DEBUG_EXIT, (uint8_t)value);
