@@ -52,7 +52,11 @@ struct fd_map {
 	size_t size;
 };
 
-/* Maps a regular file whole. An empty file is an error (-EINVAL). */
+/*
+ * Maps a regular file whole. Whoever cuts the file short while it is mapped
+ * takes the program along (SIGBUS), so only for files that the user names. An
+ * empty file is an error (-EINVAL).
+ */
 int fd_map_open(const char *path, struct fd_map *ret_map, struct err *err);
 void fd_map_close(struct fd_map *map);
 

@@ -114,6 +114,9 @@ const char *parse_nearest(const char *typed, const char *const words[])
 	unsigned int distance, least = 3;
 
 	for (; *words; words++) {
+		/* The front of one word is nearer than any slip. */
+		if (strlen(typed) > 3 && !strncmp(typed, *words, strlen(typed)))
+			return *words;
 		distance = parse_distance(typed, *words);
 		if (distance < least && distance < strlen(*words)) {
 			least = distance;

@@ -74,7 +74,7 @@ static inline bool test_check(bool holds, const char *text, const char *file,
 static inline int test_main(int argc, char **argv, const struct test *tests,
 			    size_t count)
 {
-	int failures = 0;
+	int failures = 0, ran = 0;
 
 	setvbuf(stdout, NULL, _IOLBF, 0);
 	for (size_t i = 0; i < count; i++) {
@@ -83,6 +83,7 @@ static inline int test_main(int argc, char **argv, const struct test *tests,
 		test_failed = false;
 		test_skip_reason = NULL;
 		tests[i].run();
+		ran++;
 		failures += test_failed;
 		if (test_failed)
 			printf("not ok %s\n", tests[i].name);
@@ -92,7 +93,9 @@ static inline int test_main(int argc, char **argv, const struct test *tests,
 		else
 			printf("ok %s\n", tests[i].name);
 	}
-	return failures ? 1 : 0;
+	if (!ran)
+		printf("# no test is called so\n");
+	return !ran ? 2 : !!failures;
 }
 
 #endif

@@ -15,9 +15,9 @@
 #include "base/io_range.h"
 
 /*
- * An access of @size bytes (1, 2, 4 or 8) at @offset from the range's base,
- * wholly inside the range. Values are in the host's byte order, zero-extended.
- * Called on vCPU threads.
+ * An access of @size bytes (1 to 8; KVM cuts at pages) at @offset from the
+ * range's base, wholly inside the range. Values are in the host's byte order,
+ * zero-extended. Called on vCPU threads.
  */
 struct bus_ops {
 	uint64_t (*read)(void *device, uint64_t offset, unsigned int size);

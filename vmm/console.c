@@ -39,6 +39,7 @@ struct console {
 	pthread_mutex_t lock;
 	uint8_t ring[RING_SIZE]; /* [l] */
 	size_t first, filled;	 /* [l] */
+	uint64_t dropped;	 /* [l] bytes that found no room */
 
 	struct console_escape escape; /* [m] */
 	uint8_t kept[KEPT_SIZE];      /* [m] input on its way to the guest */
@@ -145,7 +146,8 @@ static const struct console *guarded;
 
 static void restore_terminal(const struct console *console)
 {
-	if (console->raw)
+	/* In the background it would stop us; the shell has its own modes. */
+	if (console->raw && is_our_terminal(console->input_fd))
 		tcsetattr(console->input_fd, TCSANOW, &console->saved);
 }
 
@@ -180,6 +182,8 @@ void console_start(struct console *console)
 		return;
 	raw = console->saved;
 	cfmakeraw(&raw);
+	/* Our own messages end in a bare line feed. */
+	raw.c_oflag = console->saved.c_oflag;
 	console->raw = !tcsetattr(console->input_fd, TCSANOW, &raw);
 	guard_terminal(console);
 }
@@ -202,6 +206,7 @@ void console_put(void *context, const uint8_t *data, size_t length)
 	pthread_mutex_lock(&console->lock);
 	was_empty = !console->filled;
 	room = RING_SIZE - console->filled;
+	console->dropped += length - min_u64(length, room);
 	length = min_u64(length, room);
 	at = (console->first + console->filled) % RING_SIZE;
 	part = min_u64(length, RING_SIZE - at);
@@ -352,6 +357,11 @@ void console_stop(struct console *console)
 	write_rest(console);
 	restore_terminal(console);
 	console->raw = false;
+	if (console->dropped)
+		log_warning("%llu bytes of the guest's output found no reader "
+			    "in time and are lost",
+			    (unsigned long long)console->dropped);
+	console->dropped = 0;
 }
 
 void console_close(struct console *console)

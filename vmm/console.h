@@ -41,7 +41,10 @@ void console_close(struct console *console);
  */
 void console_start(struct console *console);
 
-/* Writes out what is left, for at most a second; restores the terminal. */
+/*
+ * When no vCPU runs any more: writes out what is left, for at most a second;
+ * restores the terminal; says how much was dropped.
+ */
 void console_stop(struct console *console);
 
 struct console_fds console_fds(const struct console *console);

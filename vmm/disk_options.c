@@ -142,12 +142,26 @@ static int parse_key(struct disk_options *disk, char *word, struct err *err)
 	return unknown_key(word, err);
 }
 
+/* Cuts the file name off *rest; in it ",," stands for a comma. */
+static const char *cut_name(char **rest)
+{
+	char *name = *rest, *from = name, *to = name;
+
+	while (*from && (*from != ',' || from[1] == ',')) {
+		from += *from == ',';
+		*to++ = *from++;
+	}
+	*rest = *from ? from + 1 : NULL;
+	*to = 0;
+	return name;
+}
+
 int disk_options_parse(struct disk_options *disk, char *text, struct err *err)
 {
 	char *word, *rest = text;
 	int ret = 0;
 
-	*disk = (struct disk_options){.block.path = strsep(&rest, ",")};
+	*disk = (struct disk_options){.block.path = cut_name(&rest)};
 	if (!*disk->block.path)
 		return err_set(err, EINVAL, "--disk needs a file name");
 	while (!ret && (word = strsep(&rest, ",")))

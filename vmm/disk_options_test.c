@@ -64,6 +64,11 @@ static void every_key_is_taken(void)
 		    0);
 	CHECK(disk.block.snapshot);
 	CHECK_EQUAL(disk.block.backing, BLOCK_BACKING_ON);
+	CHECK_EQUAL(parse("a,,b,,,ro", buffer, &disk, NULL), 0);
+	CHECK_TEXT(disk.block.path, "a,b,");
+	CHECK(disk.block.read_only);
+	CHECK_EQUAL(parse("a,,b,ro", buffer, &disk, NULL), 0);
+	CHECK_TEXT(disk.block.path, "a,b");
 	CHECK_EQUAL(parse("a,backing=off,backing=near", buffer, &disk, NULL),
 		    0);
 	CHECK_EQUAL(disk.block.backing, BLOCK_BACKING_NEAR);
@@ -85,7 +90,7 @@ static void misspelt_keys_name_the_nearest(void)
 		      "--disk a: unknown key readonly; --help lists them");
 	check_refused("a,", EINVAL,
 		      "--disk a: unknown key ; --help lists them");
-	check_refused("a,,ro", EINVAL,
+	check_refused("a,ro,,snapshot", EINVAL,
 		      "--disk a: unknown key ; --help lists them");
 }
 

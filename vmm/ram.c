@@ -38,6 +38,7 @@ static int map_region(struct guest_region *region, struct err *err)
 		return err_errno(err, errno, "the host has no %llu MiB to give",
 				 (unsigned long long)region->size / MIB);
 	madvise(host, region->size, MADV_DONTDUMP);
+	madvise(host, region->size, MADV_HUGEPAGE);
 	return 0;
 }
 

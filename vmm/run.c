@@ -12,6 +12,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "base/fd.h"
 #include "base/log.h"
@@ -156,6 +157,40 @@ static int close_disks(struct run *run)
 	return first;
 }
 
+static bool is_same_file(const char *path, const struct stat *other)
+{
+	struct stat st;
+
+	return path && !stat(path, &st) && st.st_dev == other->st_dev &&
+	       st.st_ino == other->st_ino;
+}
+
+/* The console's file is emptied, so it must be none that we read. */
+static int open_console(struct run *run, struct err *err)
+{
+	const struct run_options *options = &run->options;
+	const char *path = options->console_path;
+	struct stat st;
+	bool taken;
+	int ret;
+
+	if (path && !stat(path, &st)) {
+		taken = is_same_file(options->kernel, &st) ||
+			is_same_file(options->initrd, &st);
+		for (unsigned int i = 0; i < options->disk_count; i++)
+			taken |= is_same_file(options->disks[i].block.path,
+					      &st);
+		if (taken)
+			return err_set(err, EINVAL,
+				       "--console would overwrite %s, which "
+				       "the machine is to use",
+				       path);
+	}
+	ret = console_open(options->console, path, &run->console, err);
+	run->parts.console = run->console;
+	return ret;
+}
+
 static int open_all(struct run *run, struct err *err)
 {
 	int ret;
@@ -170,10 +205,7 @@ static int open_all(struct run *run, struct err *err)
 	if (!ret)
 		ret = choose_kernel(run, err);
 	if (!ret)
-		ret = console_open(run->options.console,
-				   run->options.console_path, &run->console,
-				   err);
-	run->parts.console = run->console;
+		ret = open_console(run, err);
 	return ret;
 }
 

@@ -167,7 +167,7 @@ static void handle_failure(struct vcpu *vcpu, int error)
 {
 	if (error == EINTR || error == EAGAIN)
 		return;
-	if (error == ENOSYS || error == EFAULT)
+	if (error == ENOSYS)
 		report_crash(vcpu, "an access that KVM cannot emulate",
 			     (uint64_t)error);
 	else

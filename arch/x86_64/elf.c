@@ -147,6 +147,30 @@ static int load_segment(const struct arch_board *board,
 	return 0;
 }
 
+static bool is_loaded(const Elf64_Phdr *segment, uint64_t address)
+{
+	return segment->p_type == PT_LOAD && address >= segment->p_paddr &&
+	       address - segment->p_paddr < segment->p_memsz;
+}
+
+/* An entry elsewhere would only be a triple fault later. */
+static int check_entry(const struct fd_map *kernel, uint64_t entry,
+		       struct err *err)
+{
+	Elf64_Ehdr header;
+	Elf64_Phdr segment;
+
+	memcpy(&header, kernel->data, sizeof(header));
+	for (unsigned int i = 0; i < header.e_phnum; i++) {
+		segment = read_segment(kernel, &header, i);
+		if (is_loaded(&segment, entry))
+			return 0;
+	}
+	return err_set(err, ENOEXEC,
+		       "%s has a PVH entry at %#llx, outside its segments",
+		       kernel->path, (unsigned long long)entry);
+}
+
 /* Loads all segments; finds the entry and where the kernel ends. */
 static int load_segments(const struct arch_board *board, uint64_t *ret_entry,
 			 gpa_t *ret_end, struct err *err)
@@ -180,7 +204,7 @@ static int load_segments(const struct arch_board *board, uint64_t *ret_entry,
 			"%s has no PVH entry note; use its bzImage, or a "
 			"kernel built with CONFIG_PVH",
 			kernel->path);
-	return ret;
+	return ret ? ret : check_entry(kernel, *ret_entry, err);
 }
 
 static void write_start_info(const struct arch_board *board, gpa_t rsdp,

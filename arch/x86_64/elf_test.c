@@ -348,6 +348,18 @@ static void segments_without_memory_are_refused(void)
 }
 
 /* The initrd must lie above every segment. */
+static void entries_outside_the_segments_are_refused(void)
+{
+	struct test_board test;
+
+	board_init(&test, 32 * MIB);
+	file.pvh.value = LOAD + CODE_MEMORY;
+	check_refused(&test, -ENOEXEC,
+		      "KERNEL has a PVH entry at 0x1000bb8, outside its "
+		      "segments");
+	test_board_fini(&test);
+}
+
 static void initrds_that_do_not_fit_are_refused(void)
 {
 	struct test_board test;
@@ -355,6 +367,7 @@ static void initrds_that_do_not_fit_are_refused(void)
 	board_init(&test, 32 * MIB);
 	test.board.initrd = &test.initrd;
 	file.load.p_paddr = 32 * MIB - CODE_MEMORY;
+	file.pvh.value = (uint32_t)file.load.p_paddr;
 	check_refused(&test, -ENOSPC,
 		      "initrd INITRD (9 KiB) does not fit between the kernel's "
 		      "end at 32 MiB and 32 MiB; more --memory helps");
@@ -376,6 +389,7 @@ int main(int argc, char **argv)
 		TEST(damaged_notes_are_not_followed),
 		TEST(segments_beyond_the_file_are_refused),
 		TEST(segments_without_memory_are_refused),
+		TEST(entries_outside_the_segments_are_refused),
 		TEST(initrds_that_do_not_fit_are_refused),
 	};
 

@@ -1,4 +1,5 @@
 /* arch/x86_64/map.c - the machine's fixed places, and RAM around them. */
+#include <cpuid.h>
 #include <errno.h>
 
 #include "arch/arch.h"
@@ -21,16 +22,28 @@ const struct arch_map arch_map = {
 	.virtio_max = 19,
 };
 
+/* The guest's page tables can name as many bits as the host's CPU. */
+static unsigned int physical_address_bits(void)
+{
+	unsigned int eax, ebx, ecx, edx;
+
+	if (!__get_cpuid(0x80000008, &eax, &ebx, &ecx, &edx))
+		return 36;
+	return eax & 0xff;
+}
+
 int arch_memory_layout(uint64_t size, struct guest_memory *memory,
 		       struct err *err)
 {
 	uint64_t low = min_u64(size, LAYOUT_HOLE);
 
-	if (size < 2 * MIB || size > 1ULL << 45)
+	unsigned int bits = physical_address_bits();
+
+	if (size < 2 * MIB || size > (1ULL << bits) - GIB)
 		return err_set(err, EINVAL,
-			       "%llu bytes of memory cannot be laid out on "
-			       "x86_64",
-			       (unsigned long long)size);
+			       "%llu MiB of memory cannot be laid out within "
+			       "this CPU's %u bits of physical address",
+			       (unsigned long long)size / MIB, bits);
 	*memory = (struct guest_memory){.count = 1};
 	memory->regions[0] = (struct guest_region){.base = 0, .size = low};
 	if (size > low)

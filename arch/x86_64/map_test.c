@@ -28,12 +28,13 @@ static void ram_goes_around_the_hole(void)
 	check_layout(3 * GIB, 3 * GIB, 0);
 	check_layout(3 * GIB + 2 * MIB, 3 * GIB, 2 * MIB);
 	check_layout(5 * GIB, 3 * GIB, 2 * GIB);
-	check_layout(1ULL << 45, 3 * GIB, (1ULL << 45) - 3 * GIB);
+	check_layout(32 * GIB, 3 * GIB, 29 * GIB);
 }
 
 static void sizes_without_a_place_are_refused(void)
 {
-	static const uint64_t wrong[] = {0, 4096, 2 * MIB - 1, (1ULL << 45) + 1,
+	/* No CPU has 53 bits of physical address. */
+	static const uint64_t wrong[] = {0, 4096, 2 * MIB - 1, 1ULL << 52,
 					 UINT64_MAX};
 	struct guest_memory memory;
 	struct err err;
@@ -41,7 +42,7 @@ static void sizes_without_a_place_are_refused(void)
 	for (size_t i = 0; i < ARRAY_LENGTH(wrong); i++)
 		CHECK_EQUAL(arch_memory_layout(wrong[i], &memory, &err),
 			    -EINVAL);
-	CHECK(strstr(err.text, "18446744073709551615 bytes of memory"));
+	CHECK(strstr(err.text, "17592186044415 MiB of memory"));
 }
 
 static void virtio_slots_lie_in_the_hole(void)

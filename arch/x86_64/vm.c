@@ -115,14 +115,18 @@ static int set_msrs(int vcpu_fd, struct err *err)
 		{.index = MSR_MISC_ENABLE, .data = MISC_ENABLE_FAST_STRING},
 	};
 	struct kvm_msrs *msrs = calloc(1, sizeof(*msrs) + sizeof(entries));
-	int ret = 0;
+	int ret = 0, set;
 
 	if (!msrs)
 		return err_set(err, ENOMEM, "no memory for MSRs");
 	msrs->nmsrs = ARRAY_LENGTH(entries);
 	memcpy(msrs->entries, entries, sizeof(entries));
-	if (ioctl(vcpu_fd, KVM_SET_MSRS, msrs) != ARRAY_LENGTH(entries))
+	set = ioctl(vcpu_fd, KVM_SET_MSRS, msrs);
+	if (set < 0)
 		ret = err_errno(err, errno, "KVM refuses a vCPU's MSRs");
+	else if (set < (int)ARRAY_LENGTH(entries))
+		ret = err_set(err, EIO, "KVM refuses MSR %#x",
+			      entries[set].index);
 	free(msrs);
 	return ret;
 }
