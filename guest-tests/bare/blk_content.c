@@ -6,6 +6,7 @@
  */
 #include "runtime/blk.h"
 #include "runtime/cpu.h"
+#include "runtime/machine.h"
 #include "runtime/print.h"
 #include "runtime/test.h"
 
@@ -16,8 +17,7 @@
 
 static struct blk disk;
 
-__attribute__((section(".noinit"),
-	       aligned(4096))) static uint8_t buffer[CHUNK * SECTOR];
+UNCLEARED static uint8_t buffer[CHUNK * SECTOR];
 
 /* Where the tests write, in ascending order. */
 static const uint32_t written_at[] = {

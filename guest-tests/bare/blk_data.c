@@ -7,6 +7,7 @@
  */
 #include "runtime/blk.h"
 #include "runtime/cpu.h"
+#include "runtime/machine.h"
 #include "runtime/print.h"
 #include "runtime/string.h"
 #include "runtime/test.h"
@@ -28,8 +29,7 @@ enum place {
 	PLACE_FLIGHT = 8192,
 };
 
-__attribute__((section(".noinit"),
-	       aligned(4096))) static uint8_t buffer[BUFFER_SECTORS * SECTOR],
+UNCLEARED static uint8_t buffer[BUFFER_SECTORS * SECTOR],
 	other[BUFFER_SECTORS * SECTOR];
 
 static struct blk disk;

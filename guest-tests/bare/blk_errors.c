@@ -4,6 +4,7 @@
  */
 #include "runtime/blk.h"
 #include "runtime/cpu.h"
+#include "runtime/machine.h"
 #include "runtime/print.h"
 #include "runtime/string.h"
 #include "runtime/test.h"
@@ -13,8 +14,7 @@
 
 static struct blk disk;
 
-__attribute__((section(".noinit"),
-	       aligned(4096))) static uint8_t buffer[16 * SECTOR];
+UNCLEARED static uint8_t buffer[16 * SECTOR];
 
 /* Is the disk as it should be: what stood here still does? */
 static void still_works(void)

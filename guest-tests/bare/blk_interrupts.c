@@ -5,6 +5,7 @@
  */
 #include "runtime/blk.h"
 #include "runtime/cpu.h"
+#include "runtime/machine.h"
 #include "runtime/test.h"
 
 #define SECONDS	 3
@@ -16,8 +17,7 @@ static volatile uint8_t status[16];
 static volatile unsigned int interrupts, reasons;
 static volatile bool time_is_up;
 
-__attribute__((section(".noinit"),
-	       aligned(512))) static uint8_t data[16][SECTOR];
+UNCLEARED static uint8_t data[16][SECTOR];
 
 static void on_interrupt(void)
 {

@@ -22,7 +22,7 @@ static struct blk disk;
 static uint8_t sector[SECTOR] __attribute__((aligned(8)));
 
 /* Where a misled device may write: rings and buffers of nobody. */
-__attribute__((section(".noinit"))) static struct queue_rings decoy;
+UNCLEARED static struct queue_rings decoy;
 
 static void works(void)
 {

@@ -19,8 +19,7 @@ static struct blk disk;
 static struct virtio_blk_outhdr headers[REQUESTS];
 static volatile uint64_t status[REQUESTS]; /* the byte, and what follows it */
 
-__attribute__((section(".noinit"),
-	       aligned(4096))) static uint8_t buffers[REQUESTS][REQUEST_BYTES];
+UNCLEARED static uint8_t buffers[REQUESTS][REQUEST_BYTES];
 
 static volatile uint64_t *mark(unsigned int request, unsigned int nth)
 {

@@ -17,9 +17,8 @@ static struct blk disks[2];
 static struct virtio_blk_outhdr headers[2][DEPTH];
 static volatile uint8_t status[2][DEPTH];
 
-__attribute__((section(".noinit"),
-	       aligned(4096))) static uint8_t buffers[2][DEPTH][SECTOR];
-__attribute__((section(".noinit"))) static struct queue_rings rings[QUEUES_MAX];
+UNCLEARED static uint8_t buffers[2][DEPTH][SECTOR];
+UNCLEARED static struct queue_rings rings[QUEUES_MAX];
 
 static void capacities(void)
 {

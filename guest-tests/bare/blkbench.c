@@ -25,8 +25,7 @@ static uint64_t depth, bytes, duration_ms;
 static bool sequential;
 static uint32_t type;
 
-__attribute__((section(".noinit"),
-	       aligned(4096))) static uint8_t buffers[DEPTH_MAX][BYTES_MAX];
+UNCLEARED static uint8_t buffers[DEPTH_MAX][BYTES_MAX];
 
 struct bench {
 	uint64_t random; /* a xorshift generator's state */

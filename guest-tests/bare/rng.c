@@ -5,6 +5,7 @@
 #include <linux/virtio_ids.h>
 
 #include "runtime/cpu.h"
+#include "runtime/machine.h"
 #include "runtime/string.h"
 #include "runtime/test.h"
 #include "runtime/virtio.h"
@@ -14,7 +15,7 @@
 static struct virtio virtio;
 static struct queue queue;
 
-__attribute__((section(".noinit"))) static struct queue_rings rings;
+UNCLEARED static struct queue_rings rings;
 static uint8_t first[64] __attribute__((aligned(8)));
 static uint8_t second[64] __attribute__((aligned(8)));
 

@@ -19,7 +19,7 @@ static struct virtio virtio;
 static struct queue queue;
 static struct virtio_input_event events[EVENTS];
 
-__attribute__((section(".noinit"))) static struct queue_rings rings;
+UNCLEARED static struct queue_rings rings;
 
 static bool start(void)
 {

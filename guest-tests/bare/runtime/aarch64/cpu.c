@@ -4,13 +4,13 @@
  */
 #include "runtime/cpu.h"
 #include "runtime/aarch64/gic.h"
+#include "runtime/aarch64/layout.h"
 #include "runtime/aarch64/machine.h"
 #include "runtime/aarch64/sysreg.h"
 #include "runtime/machine.h"
 #include "runtime/print.h"
 #include "runtime/test.h"
 
-#define STACK_SIZE    0x4000
 #define MPIDR_MASK    0xff00ffffffUL
 #define TIMER_ENABLED 1
 #define SPURIOUS      1020
@@ -26,8 +26,7 @@ void secondary_cpu_main(void);
 void interrupt_dispatch(void);
 _Noreturn void exception_die(const struct saved_registers *registers);
 
-__attribute__((section(".noinit"),
-	       aligned(16))) static char stacks[MACHINE_CPUS_MAX][STACK_SIZE];
+UNCLEARED static char stacks[MACHINE_CPUS_MAX][STACK_SIZE];
 
 /* What the CPU that is being started shall do. */
 static unsigned int secondary_index;

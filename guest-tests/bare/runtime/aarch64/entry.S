@@ -5,7 +5,7 @@
  *
  * Nothing writes memory before the MMU is on, so that caches and memory agree.
  */
-#define STACK_SIZE 0x4000
+#include "runtime/aarch64/layout.h"
 
 #define SCTLR_RES1   0x30d00800
 #define SCTLR_ON     0x1005 /* caches and MMU */

@@ -31,7 +31,6 @@ extern struct gic gic;
 /* Interrupt ids: the software one that we send, the virtual timer's. */
 #define GIC_IPI	       1
 #define GIC_TIMER      27
-#define GIC_FIRST_SPI  32
 #define GIC_INTERRUPTS 1020
 
 static inline volatile uint32_t *gic_register(uint64_t base,

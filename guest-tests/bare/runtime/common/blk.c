@@ -2,10 +2,10 @@
  * A disk with one request under way at a time.
  */
 #include "runtime/blk.h"
+#include "runtime/machine.h"
 #include "runtime/string.h"
 
-__attribute__((
-	section(".noinit"))) static struct queue_rings rings[BLK_DISKS_MAX];
+UNCLEARED static struct queue_rings rings[BLK_DISKS_MAX];
 
 bool blk_restart(struct blk *blk, uint64_t features)
 {

@@ -11,7 +11,6 @@
 
 /* Vectors: I/O APIC pin n at VECTOR_PINS + n, then these. */
 #define VECTOR_PINS	32
-#define PINS		24
 #define VECTOR_TIMER	61
 #define VECTOR_IPI	62
 #define VECTOR_SPURIOUS 63

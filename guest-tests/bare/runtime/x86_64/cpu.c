@@ -12,8 +12,7 @@
 extern char trampoline_start[], trampoline_end[];
 void secondary_cpu_main(void);
 
-__attribute__((section(".noinit"),
-	       aligned(16))) static char stacks[MACHINE_CPUS_MAX][STACK_SIZE];
+UNCLEARED static char stacks[MACHINE_CPUS_MAX][STACK_SIZE];
 
 /* A guess is enough for time limits. */
 static uint64_t ticks_per_second = 2500000000;

@@ -1,5 +1,6 @@
 /*
- * What assembler and C share: selectors, vectors, the control registers' bits.
+ * runtime/x86_64/layout.h - what assembler and C share: selectors, the
+ * stacks' size, vectors.
  */
 #ifndef RUNTIME_X86_64_LAYOUT_H
 #define RUNTIME_X86_64_LAYOUT_H

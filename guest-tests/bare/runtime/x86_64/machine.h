@@ -13,7 +13,6 @@
 #define COM_LCR	       3
 #define COM_MCR	       4
 #define COM_LSR	       5
-#define COM_MSR	       6
 #define COM_SCR	       7
 #define COM_FCR_ENABLE 0x01
 #define COM_MCR_READY  0x03 /* DTR, RTS */
@@ -24,7 +23,6 @@
 #define PORT_DEBUG_EXIT	   0xf4
 #define PORT_PANIC	   0x505
 #define PORT_SLEEP_CONTROL 0x600
-#define PORT_SLEEP_STATUS  0x601
 #define PORT_RESET	   0x602
 #define PORT_KEYBOARD	   0x64
 

@@ -7,6 +7,7 @@
 #include <stddef.h>
 
 #include "runtime/cpu.h"
+#include "runtime/machine.h"
 #include "runtime/test.h"
 #include "runtime/x86_64/layout.h"
 
@@ -24,9 +25,7 @@ struct __attribute__((packed)) tss {
 
 extern uint64_t gdt[];
 
-__attribute__((section(".noinit"),
-	       aligned(16))) static char kernel_stack[STACK_SIZE],
-	user_stack[STACK_SIZE];
+UNCLEARED static char kernel_stack[STACK_SIZE], user_stack[STACK_SIZE];
 
 static struct tss tss;
 static void (*user_run)(void);
