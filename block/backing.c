@@ -87,6 +87,13 @@ static int require_near(const char *image, char **path, struct err *err)
 	return 0;
 }
 
+char *backing_path(const struct image *image)
+{
+	const char *name = image->backing_ref.name;
+
+	return has_protocol(name) ? strdup(name) : join(image->name, name);
+}
+
 int backing_resolve(const struct image *image, enum block_backing policy,
 		    char **ret_path, struct err *err)
 {

@@ -15,6 +15,12 @@
 int backing_resolve(const struct image *image, enum block_backing policy,
 		    char **ret_path, struct err *err);
 
+/*
+ * What the name means seen from here, for people to read: nothing is checked.
+ * The caller frees it; NULL: out of memory.
+ */
+char *backing_path(const struct image *image);
+
 /* The format that the image states; it is never probed. */
 int backing_format(const struct image *image, enum block_format *ret_format,
 		   struct err *err);

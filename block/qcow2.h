@@ -85,6 +85,14 @@ int qcow2_extension_backing_format(struct file *file, uint64_t start,
 				   size_t room);
 
 /*
+ * The front of the first extension of a type, with zeroes behind it if it is
+ * shorter than @room; none is all zeroes.
+ */
+int qcow2_extension_find(struct file *file, uint64_t start,
+			 uint64_t cluster_size, uint32_t type, void *ret_data,
+			 size_t room);
+
+/*
  * What the feature name table calls an incompatible feature; without control
  * characters, and empty where it is silent. @ret_name has room for a whole name
  * and a zero.

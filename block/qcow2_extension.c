@@ -41,25 +41,32 @@ static int walk_next(struct walk *walk)
 	return 1;
 }
 
-int qcow2_extension_backing_format(struct file *file, uint64_t start,
-				   uint64_t cluster_size, char *ret_format,
-				   size_t room)
+int qcow2_extension_find(struct file *file, uint64_t start,
+			 uint64_t cluster_size, uint32_t type, void *ret_data,
+			 size_t room)
 {
 	struct walk walk = {.file = file, .next = start, .end = cluster_size};
-	size_t length;
 	int ret;
 
-	ret_format[0] = '\0';
+	memset(ret_data, 0, room);
 	for (;;) {
 		ret = walk_next(&walk);
 		if (ret <= 0)
 			return ret;
-		if (walk.type == QCOW2_EXTENSION_BACKING_FORMAT)
-			break;
+		if (walk.type == type)
+			return file_read(file, ret_data,
+					 min_u64(walk.length, room), walk.data);
 	}
-	length = min_u64(walk.length, room - 1);
-	ret_format[length] = '\0';
-	return file_read(file, ret_format, length, walk.data);
+}
+
+int qcow2_extension_backing_format(struct file *file, uint64_t start,
+				   uint64_t cluster_size, char *ret_format,
+				   size_t room)
+{
+	ret_format[room - 1] = '\0';
+	return qcow2_extension_find(file, start, cluster_size,
+				    QCOW2_EXTENSION_BACKING_FORMAT, ret_format,
+				    room - 1);
 }
 
 static void copy_name(char *to, const struct qcow2_feature_name *feature)

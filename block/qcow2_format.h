@@ -57,6 +57,7 @@ enum qcow2_compression { QCOW2_DEFLATE = 0, QCOW2_ZSTD = 1 };
 #define QCOW2_EXTENSION_END	       0x00000000U
 #define QCOW2_EXTENSION_BACKING_FORMAT 0xe2792acaU
 #define QCOW2_EXTENSION_FEATURE_NAMES  0x6803f857U
+#define QCOW2_EXTENSION_BITMAPS	       0x23852875U
 
 struct qcow2_extension {
 	be32 type;

@@ -10,6 +10,7 @@
 #include "base/log.h"
 #include "base/math.h"
 #include "base/parse.h"
+#include "block/img.h"
 #include "vmm/options.h"
 #include "vmm/run.h"
 #include "vmm/status.h"
@@ -19,6 +20,8 @@
 static const char usage[] =
 	"usage: alcor run [OPTIONS] [IMAGE]   boot a Linux kernel; see alcor "
 	"run --help\n"
+	"       alcor img COMMAND ...         disk images: qemu-img's commands; "
+	"see alcor img --help\n"
 	"       alcor version\n"
 	"       alcor help\n";
 
@@ -44,18 +47,23 @@ struct command {
 };
 
 static const struct command commands[] = {
-	{"run", run_command},	{"version", version_command},
-	{"help", help_command}, {"--help", help_command},
-	{"-h", help_command},	{"--version", version_command},
+	{"run", run_command},		{"img", img_command},
+	{"version", version_command},	{"help", help_command},
+	{"--help", help_command},	{"-h", help_command},
+	{"--version", version_command},
 };
 
 int main(int argc, char **argv)
 {
 	const char *words[ARRAY_LENGTH(commands) + 1] = {NULL};
 	struct err err;
+	int status;
 
 	if (fd_open_standard())
 		return STATUS_USAGE; /* and nowhere to say why */
+	status = img_command_as_qemu(argc, argv);
+	if (status >= 0)
+		return status;
 	if (argc < 2) {
 		fputs(usage, stderr);
 		return STATUS_USAGE;

@@ -1,0 +1,38 @@
+/*
+ * block/img_command.h - what the commands of `alcor img` have in common.
+ * Private to block/img*.c.
+ */
+#ifndef BLOCK_IMG_COMMAND_H
+#define BLOCK_IMG_COMMAND_H
+
+#include "block/img_options.h"
+
+/* Exit statuses; "compare" and "check" have more of their own. */
+enum img_status { IMG_OK = 0, IMG_FAILED = 1 };
+
+struct img_command {
+	const char *name;
+	const char *synopsis; /* its options and operands */
+	const struct img_option *options;
+	unsigned int operands_min, operands_max;
+	const char *operands_wanted; /* the sentence for too few or too many */
+	int (*run)(const struct img_args *args); /* the exit status */
+};
+
+extern const struct img_command img_info_command, img_create_command,
+	img_map_command, img_compare_command, img_convert_command;
+
+/* Has its own way with options and files; see img_io.h. */
+int img_io_run(int argc, char **argv);
+
+/* Is it --output=json? IMG_FAILED, and told, if it is neither that nor human.
+ */
+int img_output_is_json(const struct img_args *args, bool *ret_json);
+
+/* A line on standard error, with the program's name in front. */
+__attribute__((format(printf, 1, 2))) void img_error(const char *format, ...);
+
+/* The same, and IMG_FAILED: the end of many commands. */
+__attribute__((format(printf, 1, 2))) int img_failed(const char *format, ...);
+
+#endif

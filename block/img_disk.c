@@ -1,0 +1,277 @@
+/* block/img_disk.c - see img_disk.h. */
+#include "block/img_disk.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/fd.h"
+#include "base/math.h"
+#include "base/parse.h"
+#include "block/chain.h"
+#include "block/qcow2_format.h"
+
+int img_format_parse(const char *name, enum block_format *ret_format,
+		     struct err *err)
+{
+	*ret_format = BLOCK_RAW;
+	if (!strcmp(name, "qcow2"))
+		*ret_format = BLOCK_QCOW2;
+	else if (strcmp(name, "raw"))
+		return err_set(err, EINVAL, "Unknown file format '%s'", name);
+	return 0;
+}
+
+const char *img_format_name(enum block_format format)
+{
+	return format == BLOCK_QCOW2 ? "qcow2" : "raw";
+}
+
+int img_cache_parse(const char *mode, bool *ret_direct, struct err *err)
+{
+	static const char *const modes[] = {
+		"none",		"directsync", "off", "writeback",
+		"writethrough", "unsafe",     NULL};
+
+	for (int i = 0; modes[i]; i++)
+		if (!strcmp(mode, modes[i])) {
+			*ret_direct = i < 3;
+			return 0;
+		}
+	return parse_unknown(err, "cache mode", mode, modes);
+}
+
+static int parse_backing(const char *value, enum block_backing *ret_backing,
+			 struct err *err)
+{
+	static const char *const words[] = {
+		[BLOCK_BACKING_NEAR] = "near",
+		[BLOCK_BACKING_ON] = "on",
+		[BLOCK_BACKING_OFF] = "off",
+		NULL,
+	};
+
+	for (int i = 0; words[i]; i++)
+		if (!strcmp(value, words[i])) {
+			*ret_backing = (enum block_backing)i;
+			return 0;
+		}
+	return parse_unknown(err, "--backing", value, words);
+}
+
+int img_open_init(struct img_open *open, const struct img_args *args,
+		  const char *path, struct err *err)
+{
+	const char *cache = img_args_value(args, 'T');
+	const char *backing = img_args_value(args, IMG_OPTION_BACKING);
+	int ret = 0;
+
+	*open = (struct img_open){
+		.path = path,
+		.format = img_args_value(args, 'f'),
+		.no_lock = img_args_has(args, 'U'),
+	};
+	if (cache)
+		ret = img_cache_parse(cache, &open->direct, err);
+	if (!ret && backing)
+		ret = parse_backing(backing, &open->backing, err);
+	return ret;
+}
+
+/* By the first bytes: qcow2's magic, or else raw. */
+static int probe(const char *path, enum block_format *ret_format)
+{
+	be32 magic = be32_make(0);
+	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+	int ret;
+
+	if (fd < 0)
+		return -errno;
+	ret = fd_read_at(fd, &magic, sizeof(magic), 0);
+	fd_close(&fd);
+	*ret_format = BLOCK_RAW;
+	if (!ret && be32_get(magic) == QCOW2_MAGIC)
+		*ret_format = BLOCK_QCOW2;
+	return 0;
+}
+
+static int find_format(const struct img_open *open,
+		       enum block_format *ret_format, struct err *err)
+{
+	int ret;
+
+	if (open->format && strcmp(open->format, "qcow2") &&
+	    strcmp(open->format, "raw"))
+		return err_set(err, EINVAL, "Unknown driver '%s'",
+			       open->format);
+	/* Also where the format is stated: here a missing file is told of. */
+	ret = probe(open->path, ret_format);
+	if (ret)
+		return err_errno(err, -ret, "Could not open '%s'", open->path);
+	if (open->format)
+		return img_format_parse(open->format, ret_format, err);
+	return 0;
+}
+
+static int open_chain(struct img_disk *disk, const struct img_open *open,
+		      struct err *err)
+{
+	struct block_options options = {
+		.path = open->path,
+		.cache = open->direct ? BLOCK_DIRECT : BLOCK_WRITEBACK,
+		.backing = open->backing,
+		.read_only = !open->writable && !open->snapshot,
+		.snapshot = open->snapshot,
+		.no_lock = open->no_lock,
+	};
+	int ret;
+
+	ret = find_format(open, &options.format, err);
+	if (!ret)
+		ret = chain_open(&options, &disk->top, err);
+	if (ret)
+		return ret;
+	disk->block = block_new(disk->top);
+	if (!disk->block) {
+		image_close(disk->top);
+		return err_set(err, ENOMEM, "out of memory");
+	}
+	disk->size = block_size(disk->block);
+	return 0;
+}
+
+int img_disk_open(struct img_disk *disk, const struct img_open *open,
+		  struct err *err)
+{
+	int ret;
+
+	*disk = (struct img_disk){0};
+	ret = open_chain(disk, open, err);
+	if (ret)
+		err_prefix(err, "Could not open '%s'", open->path);
+	return ret;
+}
+
+int img_disk_close(struct img_disk *disk)
+{
+	int ret = disk->block ? block_close(disk->block) : 0;
+
+	*disk = (struct img_disk){0};
+	return ret;
+}
+
+bool img_disk_is_qcow2(const struct img_disk *disk)
+{
+	return disk->top->ops->write_compressed;
+}
+
+/* --- Ranges that are not whole sectors ------------------------------------ */
+
+/* Whole sectors around a range, and their contents. */
+struct bounce {
+	uint64_t offset;
+	size_t length;
+	size_t skip; /* to the range */
+	uint8_t *data;
+};
+
+static int bounce_read(struct img_disk *disk, uint64_t offset, size_t length,
+		       struct bounce *bounce)
+{
+	struct iovec iov;
+	int ret;
+
+	bounce->offset = align_down(offset, BLOCK_SECTOR);
+	bounce->skip = offset - bounce->offset;
+	bounce->length = align_up(bounce->skip + length, BLOCK_SECTOR);
+	bounce->data = malloc(bounce->length);
+	if (!bounce->data)
+		return -ENOMEM;
+	iov = (struct iovec){bounce->data, bounce->length};
+	ret = block_read(disk->block, bounce->offset, &iov, 1);
+	if (ret)
+		free(bounce->data);
+	return ret;
+}
+
+static int bounce_write(struct img_disk *disk, const struct bounce *bounce)
+{
+	struct iovec iov = {bounce->data, bounce->length};
+
+	return block_write(disk->block, bounce->offset, &iov, 1);
+}
+
+static int check_range(const struct img_disk *disk, uint64_t offset,
+		       uint64_t length)
+{
+	return range_fits(offset, length, disk->size) ? 0 : -EIO;
+}
+
+int img_disk_read(struct img_disk *disk, uint64_t offset, void *buffer,
+		  size_t length)
+{
+	struct iovec iov = {buffer, length};
+	struct bounce bounce;
+	int ret = check_range(disk, offset, length);
+
+	if (ret || !length)
+		return ret;
+	if (is_aligned(offset | length, BLOCK_SECTOR))
+		return block_read(disk->block, offset, &iov, 1);
+	ret = bounce_read(disk, offset, length, &bounce);
+	if (ret)
+		return ret;
+	memcpy(buffer, bounce.data + bounce.skip, length);
+	free(bounce.data);
+	return 0;
+}
+
+int img_disk_write(struct img_disk *disk, uint64_t offset, const void *buffer,
+		   size_t length)
+{
+	struct iovec iov = {(void *)buffer, length};
+	struct bounce bounce;
+	int ret = check_range(disk, offset, length);
+
+	if (ret || !length)
+		return ret;
+	if (is_aligned(offset | length, BLOCK_SECTOR))
+		return block_write(disk->block, offset, &iov, 1);
+	ret = bounce_read(disk, offset, length, &bounce);
+	if (ret)
+		return ret;
+	memcpy(bounce.data + bounce.skip, buffer, length);
+	ret = bounce_write(disk, &bounce);
+	free(bounce.data);
+	return ret;
+}
+
+/* Less than a sector, or none: the part of a range before the first whole one.
+ */
+static int zero_part(struct img_disk *disk, uint64_t offset, size_t length)
+{
+	static const uint8_t zeroes[BLOCK_SECTOR];
+
+	return img_disk_write(disk, offset, zeroes, length);
+}
+
+int img_disk_write_zeroes(struct img_disk *disk, uint64_t offset,
+			  uint64_t length, bool may_unmap)
+{
+	uint64_t end = offset + length, first, last;
+	int ret = check_range(disk, offset, length);
+
+	if (ret)
+		return ret;
+	first = min_u64(align_up(offset, BLOCK_SECTOR), end);
+	last = max_u64(align_down(end, BLOCK_SECTOR), first);
+	ret = zero_part(disk, offset, first - offset);
+	if (!ret && last > first)
+		ret = block_write_zeroes(disk->block, first, last - first,
+					 may_unmap);
+	if (!ret)
+		ret = zero_part(disk, last, end - last);
+	return ret;
+}

@@ -1,0 +1,63 @@
+/*
+ * block/img_disk.h - an image that a tool has open, with its chain.
+ *
+ * Other than a machine's disks, a tool's may be of a format that nobody
+ * stated: then the file's first bytes decide, as in qemu-img. A backing file's
+ * format is never guessed.
+ */
+#ifndef BLOCK_IMG_DISK_H
+#define BLOCK_IMG_DISK_H
+
+#include "block/block.h"
+#include "block/image.h"
+#include "block/img_options.h"
+
+struct img_open {
+	const char *path;
+	const char *format; /* NULL: by the first bytes */
+	bool writable;
+	bool snapshot; /* writes go to a nameless overlay */
+	bool no_lock;
+	bool direct; /* O_DIRECT */
+	enum block_backing backing;
+};
+
+struct img_disk {
+	struct block *block; /* NULL: closed */
+	struct image *top;   /* owned by block */
+	uint64_t size;
+};
+
+/* The -f, -U, -t or -T, and --backing of a command; the path is @path. */
+int img_open_init(struct img_open *open, const struct img_args *args,
+		  const char *path, struct err *err);
+
+/* "none" and so on; *ret_direct: past the page cache. */
+int img_cache_parse(const char *mode, bool *ret_direct, struct err *err);
+
+/* "qcow2" or "raw". */
+int img_format_parse(const char *name, enum block_format *ret_format,
+		     struct err *err);
+const char *img_format_name(enum block_format format);
+
+/* The sentence in @err names the path. */
+int img_disk_open(struct img_disk *disk, const struct img_open *open,
+		  struct err *err);
+
+/* The first error of the write-back. A closed disk is closed again. */
+int img_disk_close(struct img_disk *disk);
+
+bool img_disk_is_qcow2(const struct img_disk *disk);
+
+/*
+ * Any range within the disk, not only whole sectors; what lies past a last,
+ * partial sector of a raw file reads as zeroes. -EIO past the disk's end.
+ */
+int img_disk_read(struct img_disk *disk, uint64_t offset, void *buffer,
+		  size_t length);
+int img_disk_write(struct img_disk *disk, uint64_t offset, const void *buffer,
+		   size_t length);
+int img_disk_write_zeroes(struct img_disk *disk, uint64_t offset,
+			  uint64_t length, bool may_unmap);
+
+#endif
