@@ -89,9 +89,11 @@ static bool reset_round(uint32_t type, unsigned int round)
 		return false;
 	set_marks();
 	used = *disk.queue.used_idx;
+	*disk.queue.used_flags = (uint16_t)MARK;
 	wait_a_moment();
 	return CHECK_EQUAL(marks_changed(), 0) &&
 	       CHECK_EQUAL(*disk.queue.used_idx, used) &&
+	       CHECK_EQUAL(*disk.queue.used_flags, (uint16_t)MARK) &&
 	       CHECK_EQUAL(virtio_status(&disk.virtio), 0);
 }
 
