@@ -12,7 +12,13 @@
 #include "vmm/boot_grub.h"
 #include "vmm/boot_names.h"
 
-#define TEXT_MAX	(1 * MIB) /* of a configuration */
+/*
+ * Sizes, so that a hostile image cannot make us search for long: the work is
+ * at most the environment's size for each variable in a configuration.
+ */
+#define CONFIG_MAX	(1 * MIB)
+#define ENVIRONMENT_MAX (4 * KIB) /* GRUB's have 1 KiB */
+#define BLS_ENTRY_MAX	(16 * KIB)
 #define BLS_ENTRIES_MAX 256
 
 /* --- Files ---------------------------------------------------------------- */
@@ -25,25 +31,28 @@ static void note(struct err *problem, const struct err *err)
 }
 
 static char *read_found(struct ext_volume *volume, const struct ext_file *file,
-			struct err *err)
+			uint64_t limit, struct err *err)
 {
 	char *text;
 
-	if (file->size > TEXT_MAX) {
-		err_set(err, EFBIG, "larger than %llu KiB", TEXT_MAX / KIB);
+	if (file->size > limit) {
+		err_set(err, EFBIG, "larger than %llu KiB",
+			(unsigned long long)(limit / KIB));
 		return NULL;
 	}
 	text = calloc(1, file->size + 1);
-	if (text && ext_volume_read(volume, file, text, err)) {
+	if (!text) {
+		err_set(err, ENOMEM, "no memory");
+	} else if (ext_volume_read(volume, file, text, err)) {
 		free(text);
-		return NULL;
+		text = NULL;
 	}
 	return text;
 }
 
 /* The text of a file, to be freed, or NULL; a file may well be missing. */
 static char *read_text(struct ext_volume *volume, const char *path,
-		       struct err *problem)
+		       uint64_t limit, struct err *problem)
 {
 	struct ext_file file;
 	struct err err = {""};
@@ -52,7 +61,7 @@ static char *read_text(struct ext_volume *volume, const char *path,
 
 	if (ret == -ENOENT || ret == -ENOTDIR)
 		return NULL;
-	text = ret ? NULL : read_found(volume, &file, &err);
+	text = ret ? NULL : read_found(volume, &file, limit, &err);
 	if (!text) {
 		err_prefix(&err, "%s cannot be used", path);
 		note(problem, &err);
@@ -144,7 +153,8 @@ static void consider_bls(struct bls_search *search, const char *name)
 	bool usable, saved;
 
 	if (take_path(search->volume, search->directory, name, path))
-		text = read_text(search->volume, path, search->problem);
+		text = read_text(search->volume, path, BLS_ENTRY_MAX,
+				 search->problem);
 	if (!text)
 		return;
 	usable = boot_bls_parse(text, name, search->environment, &bls) &&
@@ -179,7 +189,7 @@ static char *read_environment(struct ext_volume *volume, struct err *problem)
 	char *text = NULL;
 
 	for (size_t i = 0; !text && i < ARRAY_LENGTH(paths); i++)
-		text = read_text(volume, paths[i], problem);
+		text = read_text(volume, paths[i], ENVIRONMENT_MAX, problem);
 	return text ? text : strdup("");
 }
 
@@ -227,7 +237,7 @@ static bool find_config(struct ext_volume *volume,
 	char *text;
 
 	snprintf(path, sizeof(path), "%s/%s", place->directory, place->name);
-	text = read_text(volume, path, problem);
+	text = read_text(volume, path, CONFIG_MAX, problem);
 	if (!text)
 		return false;
 	usable = parse(volume, place, text, ret_entry, problem) &&
@@ -245,7 +255,7 @@ static bool parse_grub(struct ext_volume *volume,
 	bool usable;
 
 	snprintf(path, sizeof(path), "%s/grubenv", place->directory);
-	environment = read_text(volume, path, problem);
+	environment = read_text(volume, path, ENVIRONMENT_MAX, problem);
 	usable = boot_grub_parse(text, environment ? environment : "",
 				 ret_entry);
 	free(environment);

@@ -4,6 +4,8 @@
  */
 #include "vmm/ext_volume.h"
 
+#include <ext2fs/ext2_fs.h>
+
 #include "base/test.h"
 #include "vmm/test_disk.h"
 
@@ -210,6 +212,23 @@ static void refuses_a_cut_file_system(void)
 	test_disk_fini(&disk);
 }
 
+/* As a kernel leaves it that did not end in order. */
+static void reads_with_a_journal_to_replay(void)
+{
+	if (!test_has_mke2fs())
+		TEST_SKIP("mke2fs (package e2fsprogs) is not installed");
+	if (!open_disk("-t ext4 -O ^metadata_csum"))
+		return;
+	ext_volume_close(volume);
+	disk.data[FS_OFFSET + 1024 + 96] |= EXT3_FEATURE_INCOMPAT_RECOVER;
+	if (CHECK(!ext_volume_open(&disk.view, FS_OFFSET, FS_SIZE, &volume,
+				   &err))) {
+		check_text("/boot/small", "small\n");
+		ext_volume_close(volume);
+	}
+	test_disk_fini(&disk);
+}
+
 /* --- Hostility ------------------------------------------------------------ */
 
 #define BLOCK 4096
@@ -345,6 +364,7 @@ int main(int argc, char **argv)
 		TEST(lists_directories),
 		TEST(refuses_what_is_no_file_system),
 		TEST(refuses_a_cut_file_system),
+		TEST(reads_with_a_journal_to_replay),
 		TEST(ends_in_an_endless_directory),
 		TEST(survives_damage),
 	};

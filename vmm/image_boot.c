@@ -30,7 +30,9 @@ struct image {
 	struct partition_table table;
 	/* Of the partitions of the same index. NULL: not one we read */
 	struct ext_volume *volumes[PARTITIONS_MAX];
-	struct err problem; /* the first thing that could not be used */
+	/* The first that could not be used, of file systems and of entries */
+	struct err volume_problem;
+	struct err entry_problem;
 };
 
 /* What is to be booted, and from which of the partitions. */
@@ -51,9 +53,10 @@ static void open_volume(struct image *image, unsigned int index)
 	if (!ext_volume_open(image->disk, part->offset, part->size,
 			     &image->volumes[index], &err))
 		return;
-	err_prefix(&err, "partition %u", part->number);
-	if (!*image->problem.text)
-		image->problem = err;
+	if (part->number)
+		err_prefix(&err, "partition %u", part->number);
+	if (!*image->volume_problem.text)
+		image->volume_problem = err;
 }
 
 static int image_open(struct image *image, struct err *err)
@@ -84,7 +87,7 @@ static bool choose(struct image *image, struct choice *ret_choice)
 			if (!image->volumes[i] ||
 			    !boot_source_find(source, image->volumes[i],
 					      &ret_choice->entry,
-					      &image->problem))
+					      &image->entry_problem))
 				continue;
 			ret_choice->index = i;
 			return true;
@@ -92,7 +95,7 @@ static bool choose(struct image *image, struct choice *ret_choice)
 	return false;
 }
 
-/* What a person needs to know to help: "partition 1: vfat, partition 2: ..." */
+/* What a person needs to know to help: "vfat on partition 1, xfs on ..." */
 static void describe(const struct image *image, char *text, size_t capacity)
 {
 	size_t used = 0;
@@ -114,14 +117,17 @@ static void describe(const struct image *image, char *text, size_t capacity)
 
 static int error_nothing(const struct image *image, struct err *err)
 {
+	const char *problem = image->entry_problem.text;
 	char found[512];
 
-	describe(image, found, sizeof(found));
-	if (*image->problem.text)
+	if (!*problem)
+		problem = image->volume_problem.text;
+	if (*problem)
 		return err_set(err, ENOENT,
 			       "no kernel was found in %s: %s; name one with "
 			       "--kernel, and its --initrd",
-			       image->name, image->problem.text);
+			       image->name, problem);
+	describe(image, found, sizeof(found));
 	return err_set(err, ENOENT,
 		       "no kernel was found in %s, which has %s; only ext2, "
 		       "ext3 and ext4 are searched: name a kernel with "
@@ -191,7 +197,7 @@ static int make_cmdline(const struct image *image, struct choice *choice,
 
 /* --- The files ------------------------------------------------------------ */
 
-struct part {
+struct piece {
 	struct ext_file file;
 	uint64_t offset;
 };
@@ -201,18 +207,19 @@ struct part {
  * the kernel wants its initial ramdisks' archives.
  */
 static int lay_out(struct ext_volume *volume, char (*paths)[BOOT_PATH_MAX],
-		   unsigned int count, struct part *parts, uint64_t limit,
+		   unsigned int count, struct piece *pieces, uint64_t limit,
 		   uint64_t *ret_size, struct err *err)
 {
 	*ret_size = 0;
 	for (unsigned int i = 0; i < count; i++) {
-		int ret = ext_volume_find(volume, paths[i], &parts[i].file,
+		int ret = ext_volume_find(volume, paths[i], &pieces[i].file,
 					  err);
 
 		if (ret)
 			return ret;
-		parts[i].offset = align_up(*ret_size, 4);
-		if (!add_fits(parts[i].offset, parts[i].file.size, ret_size) ||
+		pieces[i].offset = align_up(*ret_size, 4);
+		if (!add_fits(pieces[i].offset, pieces[i].file.size,
+			      ret_size) ||
 		    *ret_size > limit)
 			return err_set(err, EFBIG, "%s is larger than %llu MiB",
 				       paths[i],
@@ -223,13 +230,13 @@ static int lay_out(struct ext_volume *volume, char (*paths)[BOOT_PATH_MAX],
 	return 0;
 }
 
-static int read_parts(struct ext_volume *volume, char (*paths)[BOOT_PATH_MAX],
-		      unsigned int count, const struct part *parts,
-		      uint8_t *data, struct err *err)
+static int read_pieces(struct ext_volume *volume, char (*paths)[BOOT_PATH_MAX],
+		       unsigned int count, const struct piece *pieces,
+		       uint8_t *data, struct err *err)
 {
 	for (unsigned int i = 0; i < count; i++) {
-		int ret = ext_volume_read(volume, &parts[i].file,
-					  data + parts[i].offset, err);
+		int ret = ext_volume_read(volume, &pieces[i].file,
+					  data + pieces[i].offset, err);
 
 		if (ret) {
 			err_prefix(err, "%s", paths[i]);
@@ -244,10 +251,10 @@ static int map_files(struct ext_volume *volume, char (*paths)[BOOT_PATH_MAX],
 		     unsigned int count, uint64_t limit, struct fd_map *map,
 		     struct err *err)
 {
-	struct part parts[BOOT_INITRDS_MAX];
+	struct piece pieces[BOOT_INITRDS_MAX];
 	uint64_t size;
 	uint8_t *data;
-	int ret = lay_out(volume, paths, count, parts, limit, &size, err);
+	int ret = lay_out(volume, paths, count, pieces, limit, &size, err);
 
 	if (ret)
 		return ret;
@@ -255,7 +262,7 @@ static int map_files(struct ext_volume *volume, char (*paths)[BOOT_PATH_MAX],
 		    MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	if (data == MAP_FAILED)
 		return err_errno(err, errno, "no memory for %s", paths[0]);
-	ret = read_parts(volume, paths, count, parts, data, err);
+	ret = read_pieces(volume, paths, count, pieces, data, err);
 	if (ret) {
 		munmap(data, size);
 		return ret;
@@ -311,9 +318,9 @@ static int find_and_load(struct image *image, struct image_boot *boot,
 	if (!choose(image, &choice))
 		return error_nothing(image, err);
 	/* Not what the image's owner would expect, so it is told. */
-	if (*image->problem.text)
+	if (*image->entry_problem.text)
 		log_warning("%s: %s; booting %s instead", image->name,
-			    image->problem.text, choice.entry.kernel);
+			    image->entry_problem.text, choice.entry.kernel);
 	ret = make_cmdline(image, &choice, boot, err);
 	return ret ? ret : load(image, &choice, boot, err);
 }
