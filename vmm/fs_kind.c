@@ -47,10 +47,14 @@ enum fs_kind fs_kind_read(const struct disk_view *disk, uint64_t offset)
 const char *fs_kind_name(enum fs_kind kind)
 {
 	static const char *const names[] = {
-		[FS_UNKNOWN] = "unknown", [FS_EXT] = "ext2/3/4",
-		[FS_XFS] = "xfs",	  [FS_BTRFS] = "btrfs",
-		[FS_VFAT] = "vfat",	  [FS_SWAP] = "swap",
-		[FS_LVM] = "LVM",	  [FS_LUKS] = "LUKS",
+		[FS_UNKNOWN] = "nothing known",
+		[FS_EXT] = "ext2/3/4",
+		[FS_XFS] = "xfs",
+		[FS_BTRFS] = "btrfs",
+		[FS_VFAT] = "vfat",
+		[FS_SWAP] = "swap",
+		[FS_LVM] = "LVM",
+		[FS_LUKS] = "LUKS",
 	};
 
 	return names[kind];

@@ -23,7 +23,7 @@ enum fs_kind {
 /* What cannot be read is unknown. */
 enum fs_kind fs_kind_read(const struct disk_view *disk, uint64_t offset);
 
-/* "vfat", "LVM", "unknown", ... */
+/* "vfat", "LVM", "nothing known", ... */
 const char *fs_kind_name(enum fs_kind kind);
 
 #endif

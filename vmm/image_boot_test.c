@@ -221,7 +221,8 @@ static void check_refused(const char *words)
 static void says_what_it_found(void)
 {
 	set_up();
-	check_refused("unknown on partition 1, unknown on partition 2");
+	check_refused("nothing known on partition 1, "
+		      "nothing known on partition 2");
 	memcpy(disk.data + FIRST + 82, "FAT32", 5);
 	memcpy(disk.data + SECOND + 0x10040, "_BHRfS_M", 8);
 	check_refused("vfat on partition 1, btrfs on partition 2");
@@ -231,7 +232,7 @@ static void says_what_it_found(void)
 	test_disk_fini(&disk);
 
 	test_disk_init(&disk, DISK_SIZE);
-	check_refused("unknown on the whole disk");
+	check_refused("nothing known on the whole disk");
 	test_disk_fini(&disk);
 }
 
