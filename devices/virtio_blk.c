@@ -190,7 +190,9 @@ static void *queue_main(void *argument)
 		if (!atomic_load(&queue->running))
 			continue;
 		pthread_mutex_lock(&queue->lock);
-		serve(queue);
+		/* Stopped while we waited: then there is no ring any more. */
+		if (atomic_load(&queue->running))
+			serve(queue);
 		pthread_mutex_unlock(&queue->lock);
 	}
 }
