@@ -26,20 +26,13 @@ outer_console() {
 	esac
 }
 
-# outer_device ARCH KIND[,...]: a virtio device's name in QEMU.
-outer_device() {
-	case $1 in
-	x86_64) echo "virtio-$2-pci" ;;
-	aarch64) echo "virtio-$2-device" ;;
-	esac
-}
-
-# outer_disk ARCH FILE [OPTION]: adds FILE, as it is, as its next disk.
+# outer_disk ARCH FILE [OPTION]: adds FILE, as it is, as its next disk. On PCI,
+# where disks are found in their order; virtio-mmio would reverse it on aarch64.
 outer_disk() {
 	local id=disk${#outer_words[@]}
 	outer_words+=(
 		-drive "file=$2,format=raw,if=none,id=$id${3:+,$3}"
-		-device "$(outer_device "$1" blk),drive=$id")
+		-device "virtio-blk-pci,drive=$id")
 }
 
 # outer_initramfs ARCH FOLDER FILE: the outer machine's initial ramdisk, which
@@ -80,7 +73,7 @@ outer_alcor() {
 outer_talk() {
 	: >"$2/outer.log"
 	"${outer_words[@]}" -initrd "$2/outer.img" -serial "file:$2/outer.log" \
-		-device "$(outer_device "$1" serial)" \
+		-device virtio-serial-pci \
 		-chardev stdio,id=person,signal=off \
 		-device virtconsole,chardev=person 2>"$2/outer.err" || true
 	outer_status=$(tr -d '\r' <"$2/outer.log" |
@@ -128,7 +121,9 @@ carry_options() {
 # names of the files, in one folder, so that a backing file is found.
 outer_task() {
 	local index letters=abcdefghijklmnopqrstuvwxyz
-	echo "mkdir -p /disks /var/tmp"
+	echo "mkdir /disks"
+	# The driver makes it when the device has answered.
+	echo "until [ -e /dev/hvc0 ]; do sleep 0.1; done"
 	for index in "${!carried[@]}"; do
 		printf 'IFS=: read major minor </sys/block/vd%s/dev\n' \
 			"${letters:index:1}"
