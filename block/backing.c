@@ -87,11 +87,9 @@ static int require_near(const char *image, char **path, struct err *err)
 	return 0;
 }
 
-char *backing_path(const struct image *image)
+char *backing_path(const char *image, const char *name)
 {
-	const char *name = image->backing_ref.name;
-
-	return has_protocol(name) ? strdup(name) : join(image->name, name);
+	return has_protocol(name) ? strdup(name) : join(image, name);
 }
 
 int backing_resolve(const struct image *image, enum block_backing policy,

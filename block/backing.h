@@ -16,10 +16,10 @@ int backing_resolve(const struct image *image, enum block_backing policy,
 		    char **ret_path, struct err *err);
 
 /*
- * What the name means seen from here, for people to read: nothing is checked.
- * The caller frees it; NULL: out of memory.
+ * What the name, in an image of that path, means seen from here: nothing is
+ * checked. The caller frees it; NULL: out of memory.
  */
-char *backing_path(const struct image *image);
+char *backing_path(const char *image, const char *name);
 
 /* The format that the image states; it is never probed. */
 int backing_format(const struct image *image, enum block_format *ret_format,

@@ -31,7 +31,9 @@ static int open_format(struct file *file, enum block_format format,
 	return qcow2_open(file, options, ret_image, err);
 }
 
-static int open_image(const char *path, enum block_format format,
+/* @name is what messages, and backing files' relative names, go by. */
+static int open_image(const char *path, const char *name,
+		      enum block_format format,
 		      const struct block_options *disk, bool read_only,
 		      struct image **ret_image, struct err *err)
 {
@@ -41,7 +43,7 @@ static int open_image(const char *path, enum block_format format,
 		.no_lock = disk->no_lock,
 	};
 	struct image_options options = {
-		.name = path,
+		.name = name,
 		.read_only = read_only,
 		.l2_cache_size = disk->l2_cache_size,
 	};
@@ -81,16 +83,21 @@ static int open_backing(const struct image *top, struct image *image,
 			const struct block_options *disk, struct err *err)
 {
 	enum block_format format;
-	char *path;
+	char *path, *name;
 	int ret;
 
 	ret = backing_resolve(image, disk->backing, &path, err);
 	if (ret)
 		return ret;
-	ret = backing_format(image, &format, err);
+	name = backing_path(image->name, image->backing_ref.name);
+	if (!name)
+		ret = err_set(err, ENOMEM, "out of memory");
 	if (!ret)
-		ret = open_image(path, format, disk, true, &image->backing,
-				 err);
+		ret = backing_format(image, &format, err);
+	if (!ret)
+		ret = open_image(path, name, format, disk, true,
+				 &image->backing, err);
+	free(name);
 	free(path);
 	if (ret)
 		err_prefix(err, "the backing file of %s", image->name);
@@ -161,8 +168,8 @@ int chain_open(const struct block_options *options, struct image **ret_top,
 	struct image *top;
 	int ret;
 
-	ret = open_image(options->path, options->format, options, read_only,
-			 &top, err);
+	ret = open_image(options->path, options->path, options->format, options,
+			 read_only, &top, err);
 	if (ret)
 		return ret;
 	ret = open_all_backing(top, options, err);

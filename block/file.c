@@ -116,8 +116,7 @@ int file_flush(struct file *file)
 	return ret;
 }
 
-static int file_write_zeroes(struct file *file, uint64_t offset,
-			     uint64_t length)
+int file_fill_zeroes(struct file *file, uint64_t offset, uint64_t length)
 {
 	static const uint8_t zeroes[FILE_ZERO_CHUNK];
 	uint64_t part;
@@ -137,8 +136,19 @@ int file_zero(struct file *file, uint64_t offset, uint64_t length,
 {
 	int ret = file->ops->zero(file, offset, length, may_unmap);
 
-	return ret == -EOPNOTSUPP ? file_write_zeroes(file, offset, length)
+	return ret == -EOPNOTSUPP ? file_fill_zeroes(file, offset, length)
 				  : ret;
+}
+
+int file_truncate(struct file *file, uint64_t size)
+{
+	int ret = -ENOTSUP;
+
+	if (file->ops->truncate)
+		ret = file->ops->truncate(file, size);
+	if (!ret)
+		atomic_store(&file->size, size);
+	return ret;
 }
 
 void file_discard(struct file *file, uint64_t offset, uint64_t length)

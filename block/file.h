@@ -40,6 +40,8 @@ struct file_ops {
 	 */
 	int (*zero)(struct file *file, uint64_t offset, uint64_t length,
 		    bool may_unmap);
+	/* NULL: the file's size cannot be set. */
+	int (*truncate)(struct file *file, uint64_t size);
 	void (*close)(struct file *file);
 };
 
@@ -103,6 +105,15 @@ int file_flush(struct file *file);
 /* As in struct file_ops, but writes zeroes where that is what it takes. */
 int file_zero(struct file *file, uint64_t offset, uint64_t length,
 	      bool may_unmap);
+
+/* Writes zeroes, so that the host has space for them. */
+int file_fill_zeroes(struct file *file, uint64_t offset, uint64_t length);
+
+/*
+ * Cuts the file, or makes it longer by zeroes. No other request may be under
+ * way. -ENOTSUP where the size is given, as a block device's.
+ */
+int file_truncate(struct file *file, uint64_t size);
 
 /* A hint: the range may read as zeroes or as before. */
 void file_discard(struct file *file, uint64_t offset, uint64_t length);

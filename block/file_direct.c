@@ -177,6 +177,7 @@ static const struct file_ops file_direct_ops = {
 	.writev = file_direct_writev,
 	.flush = file_host_flush,
 	.zero = file_direct_zero,
+	.truncate = file_host_truncate,
 	.close = file_direct_close,
 };
 

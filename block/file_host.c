@@ -51,6 +51,21 @@ int file_host_zero(struct file *file, uint64_t offset, uint64_t length,
 	return ret < 0 ? -errno : 0;
 }
 
+/* ftruncate() on a block device is EINVAL. */
+int file_host_truncate(struct file *file, uint64_t size)
+{
+	int ret;
+
+	if (size > INT64_MAX)
+		return -EFBIG;
+	do
+		ret = ftruncate(file->fd, (off_t)size);
+	while (ret < 0 && errno == EINTR);
+	if (ret < 0)
+		return errno == EINVAL ? -ENOTSUP : -errno;
+	return 0;
+}
+
 static void file_host_close(struct file *file)
 {
 	fd_close(&file->fd);
@@ -62,6 +77,7 @@ static const struct file_ops file_host_ops = {
 	.writev = file_host_writev,
 	.flush = file_host_flush,
 	.zero = file_host_zero,
+	.truncate = file_host_truncate,
 	.close = file_host_close,
 };
 
@@ -77,6 +93,7 @@ static const struct file_ops file_nameless_ops = {
 	.writev = file_host_writev,
 	.flush = file_nameless_flush,
 	.zero = file_host_zero,
+	.truncate = file_host_truncate,
 	.close = file_host_close,
 };
 

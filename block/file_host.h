@@ -10,6 +10,7 @@
 int file_host_flush(struct file *file);
 int file_host_zero(struct file *file, uint64_t offset, uint64_t length,
 		   bool may_unmap);
+int file_host_truncate(struct file *file, uint64_t size);
 
 /*
  * A file whose @fd is open with O_DIRECT: requests that the kernel would

@@ -91,6 +91,16 @@ static int file_memory_zero(struct file *file, uint64_t offset, uint64_t length,
 	return 0;
 }
 
+static int file_memory_truncate(struct file *file, uint64_t size)
+{
+	struct file_memory *memory = file_memory_of(file);
+	int ret = file_memory_reserve(memory, size);
+
+	if (!ret && size < memory->capacity)
+		memset(memory->data + size, 0, memory->capacity - size);
+	return ret;
+}
+
 static void file_memory_close(struct file *file)
 {
 	free(file_memory_of(file)->data);
@@ -102,6 +112,7 @@ static const struct file_ops file_memory_ops = {
 	.writev = file_memory_writev,
 	.flush = file_memory_flush,
 	.zero = file_memory_zero,
+	.truncate = file_memory_truncate,
 	.close = file_memory_close,
 };
 

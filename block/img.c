@@ -15,6 +15,9 @@ static const char *program = "alcor img";
 
 static const struct img_command *const commands[] = {
 	&img_info_command,
+	&img_create_command,
+	&img_map_command,
+	&img_compare_command,
 };
 
 static void report(const char *format, va_list args)
@@ -42,6 +45,15 @@ int img_failed(const char *format, ...)
 	report(format, args);
 	va_end(args);
 	return IMG_FAILED;
+}
+
+int img_bad_size(const char *what)
+{
+	img_error("Invalid %s specified. You may use k, M, G, T, P or E "
+		  "suffixes for",
+		  what);
+	return img_failed("kilobytes, megabytes, gigabytes, terabytes, "
+			  "petabytes and exabytes.");
 }
 
 int img_output_is_json(const struct img_args *args, bool *ret_json)

@@ -8,7 +8,7 @@
 #include "block/img_options.h"
 
 /* Exit statuses; "compare" and "check" have more of their own. */
-enum img_status { IMG_OK = 0, IMG_FAILED = 1 };
+enum img_exit { IMG_OK = 0, IMG_FAILED = 1 };
 
 struct img_command {
 	const char *name;
@@ -28,6 +28,9 @@ int img_io_run(int argc, char **argv);
 /* Is it --output=json? IMG_FAILED, and told, if it is neither that nor human.
  */
 int img_output_is_json(const struct img_args *args, bool *ret_json);
+
+/* Says that @what is not a size; IMG_FAILED. */
+int img_bad_size(const char *what);
 
 /* A line on standard error, with the program's name in front. */
 __attribute__((format(printf, 1, 2))) void img_error(const char *format, ...);

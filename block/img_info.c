@@ -54,7 +54,8 @@ int img_info_init(struct img_info *info, const struct img_disk *disk,
 	if (info->is_qcow2)
 		ret = read_qcow2(info, image);
 	if (!ret && image->backing_ref.name[0]) {
-		info->backing_path = backing_path(image);
+		info->backing_path = backing_path(image->name,
+						  image->backing_ref.name);
 		ret = info->backing_path ? 0 : -ENOMEM;
 	}
 	if (ret)

@@ -39,7 +39,6 @@ void img_progress_stop(struct img_progress *progress)
 {
 	if (!progress->on)
 		return;
-	print(100);
 	printf("\n");
 	progress->on = false;
 }

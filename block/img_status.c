@@ -82,5 +82,10 @@ int img_status_get(struct img_disk *disk, uint64_t offset, uint64_t length,
 	};
 	if (extent.kind == BLOCK_EXTENT_DATA)
 		describe_data(&extent, ret_status);
+	/* Zeroes may have clusters reserved for them. */
+	if (extent.kind == BLOCK_EXTENT_ZERO && extent.host_offset) {
+		ret_status->has_offset = true;
+		ret_status->offset = extent.host_offset;
+	}
 	return 0;
 }

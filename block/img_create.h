@@ -1,0 +1,53 @@
+/*
+ * block/img_create.h - making an image file, for "create" and "convert".
+ */
+#ifndef BLOCK_IMG_CREATE_H
+#define BLOCK_IMG_CREATE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/err.h"
+#include "block/block.h"
+#include "block/preallocate.h"
+
+/* Texts are as typed; they are judged when the image is made. */
+struct img_create {
+	const char *path;
+	enum block_format format;
+	uint64_t size;
+	bool has_size;
+	char *backing;	      /* owned, as the others here; NULL: none */
+	char *backing_format; /* NULL: not said */
+	char *compat;	      /* NULL: 1.1 */
+	char *compression;    /* NULL: zlib */
+	char *preallocation;  /* NULL: off */
+	uint64_t cluster_size;
+	uint64_t refcount_bits;
+	bool lazy_refcounts;
+	bool extended_l2;
+};
+
+/*
+ * The defaults, changed by "key=value,...", which may be NULL; ",," is a comma
+ * in a value. img_create_fini() is due in both cases.
+ */
+int img_create_init(struct img_create *create, const char *path,
+		    enum block_format format, const char *options,
+		    struct err *err);
+void img_create_fini(struct img_create *create);
+
+/* Is a help about the options asked for? */
+bool img_create_wants_help(const char *options);
+void img_create_print_help(enum block_format format);
+
+/* "Formatting 'x', fmt=qcow2 ..." */
+void img_create_print(const struct img_create *create);
+
+/*
+ * Makes the file, whatever was in it before; it must not be in use. If that
+ * fails, a file that was not there before is removed again.
+ */
+int img_create_make(const struct img_create *create, struct err *err);
+
+#endif
