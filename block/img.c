@@ -14,10 +14,8 @@
 static const char *program = "alcor img";
 
 static const struct img_command *const commands[] = {
-	&img_info_command,
-	&img_create_command,
-	&img_map_command,
-	&img_compare_command,
+	&img_info_command,    &img_create_command,  &img_map_command,
+	&img_compare_command, &img_convert_command,
 };
 
 static void report(const char *format, va_list args)
