@@ -36,7 +36,7 @@ root_clean() {
 # files_found: every file that the guest said it wrote is in root.raw, with the
 # checksum that the guest saw.
 files_found() {
-	heard | sed -n 's/^wrote //p' >wrote
+	heard | sed -n 's/^wrote \([0-9a-f]\{64\}\)/\1/p' >wrote
 	[ -s wrote ] || fail "the guest wrote no file"
 	while read -r sum path; do
 		debugfs -R "dump $path found" \

@@ -10,7 +10,7 @@ outer_words() {
 	case $1 in
 	x86_64) outer_words=(qemu-system-x86_64 -M q35 -cpu "EPYC,+svm") ;;
 	aarch64)
-		outer_words=(qemu-system-aarch64 -cpu cortex-a57
+		outer_words=(qemu-system-aarch64 -cpu cortex-a76
 			-M "virt,virtualization=on,gic-version=3")
 		;;
 	esac

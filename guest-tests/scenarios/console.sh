@@ -48,6 +48,7 @@ talking() {
 
 listening_task() {
 	task <<-'END'
+		stty -echo
 		say ready
 		while read -r line; do
 			say "heard $line"
@@ -90,8 +91,7 @@ run_terminal() {
 	ended 0
 }
 
-# The terminal is restored when a signal ends us, too: twice, for the first one
-# only presses the power button, and this guest does not care.
+# The terminal is restored when a signal ends us, too.
 run_terminal_signal() {
 	listening_task
 	cat >script <<-'END'
@@ -104,9 +104,9 @@ run_terminal_signal() {
 		fail "SIGHUP ended alcor with $alcor_status"
 }
 
-scenario console-no-input 60 no_input
-scenario console-null 60 null
-scenario console-file 60 file
-scenario console-pipe 90 pipe
-scenario console-terminal 90 terminal
-scenario console-terminal-signal 90 terminal_signal
+scenario console-no-input 120 no_input
+scenario console-null 120 null
+scenario console-file 120 file
+scenario console-pipe 120 pipe
+scenario console-terminal 120 terminal
+scenario console-terminal-signal 120 terminal_signal

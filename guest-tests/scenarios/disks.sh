@@ -43,4 +43,4 @@ run_disks() {
 	done
 }
 
-scenario disks-16 60 disks
+scenario disks-16 120 disks

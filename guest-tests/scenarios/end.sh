@@ -8,25 +8,31 @@ prepare_reboot() {
 # The guest counts its boots on a disk, which outlives them: the machine really
 # starts anew, and the disk is the same.
 reboot_task() {
-	task <<-'END'
+	task <<-END
+		last=$1
+	END
+	cat >>task <<-'END'
 		boots=$(head -c 1 /dev/vda | tr '\0' 0)
 		boots=$((boots + 1))
 		say "boot $boots"
 		echo $boots | dd of=/dev/vda conv=fsync 2>/dev/null
-		[ $boots -lt 3 ] || off
+		[ $boots -lt $last ] || off
 		reboot -f
 	END
 }
 
+# run_reboot CPUS BOOTS
 run_reboot() {
-	reboot_task
-	small --cpus 2 --disk disk.img,format=raw
+	reboot_task "$2"
+	small --cpus "$1" --disk disk.img,format=raw
 	ended 0
-	saw "boot 1" "boot 2" "boot 3"
+	for boot in $(seq "$2"); do
+		saw "boot $boot"
+	done
 }
 
 run_no_reboot() {
-	reboot_task
+	reboot_task 3
 	small --disk disk.img,format=raw --no-reboot
 	ended 3
 	saw "boot 1"
@@ -78,10 +84,11 @@ run_timeout() {
 	saw waiting
 }
 
-scenario reboot 90 reboot
-scenario no-reboot 60 no_reboot
-scenario panic 60 panic
+scenario reboot 120 reboot 1 3
+scenario reboot-2-cpu 180 reboot 2 2
+scenario no-reboot 120 no_reboot
+scenario panic 120 panic
 if [ "$ARCH" = x86_64 ]; then
-	scenario triple-fault 60 triple_fault
+	scenario triple-fault 120 triple_fault
 fi
-scenario timeout 60 timeout
+scenario timeout 120 timeout

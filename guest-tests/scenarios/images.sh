@@ -117,7 +117,7 @@ judge_image() {
 
 for kind in raw v2 v3 compressed zstd small-clusters large-clusters chain \
 	zero-clusters; do
-	scenario image-$kind 90 image $kind
+	scenario image-$kind 120 image $kind
 done
 
 # With ro the guest cannot write; with snapshot it can, and sees what it wrote,
@@ -152,5 +152,5 @@ judge_untouched() {
 	sha256sum --quiet -c untouched || fail "the image was changed"
 }
 
-scenario image-ro 60 untouched ro
-scenario image-snapshot 60 untouched snapshot
+scenario image-ro 120 untouched ro
+scenario image-snapshot 120 untouched snapshot

@@ -23,6 +23,6 @@ run_memory() {
 	[ "$mib" -ge "$2" ] || fail "of $1 the guest sees $mib MiB only"
 }
 
-scenario memory-128M 60 memory 128M 70
-scenario memory-1G 60 memory 1G 900
+scenario memory-128M 120 memory 128M 70
+scenario memory-1G 120 memory 1G 900
 scenario memory-5G 120 memory 5G 4800

@@ -23,7 +23,24 @@ prepare_refused() {
 	qemu-img create -q -f qcow2 secret.qcow2 1M
 	printf '\0\0\0\1' | dd of=secret.qcow2 bs=1 seek=32 conv=notrunc \
 		status=none
+	foreign_kernel
 	sha256sum -- *.qcow2 >untouched
+}
+
+# foreign_kernel: a file that says it is the other architecture's kernel, by the
+# magic numbers of an arm64 Image or of a bzImage.
+foreign_kernel() {
+	truncate -s 1M foreign
+	case $ARCH in
+	x86_64)
+		printf 'ARM\144' |
+			dd of=foreign bs=1 seek=56 conv=notrunc status=none
+		;;
+	aarch64)
+		printf '\125\252\0\0HdrS' |
+			dd of=foreign bs=1 seek=510 conv=notrunc status=none
+		;;
+	esac
 }
 
 # refused PATTERN OPTION...
@@ -31,7 +48,8 @@ refused() {
 	refused_pattern=$1
 	shift
 	refused_status=0
-	timeout 20 "$ALCOR" "$@" >refused.out 2>alcor.log </dev/null ||
+	# KILL, for the first TERM would only press a power button.
+	timeout -s KILL 20 "$ALCOR" "$@" >refused.out 2>alcor.log </dev/null ||
 		refused_status=$?
 	[ "$refused_status" = 2 ] ||
 		fail "alcor $*: status $refused_status, not 2"
@@ -56,8 +74,9 @@ run_refused() {
 	refused "--kernel" run
 	refused "gone" run --kernel gone
 	refused "text" run --kernel text
+	refused "foreign" run --kernel foreign
 	refused "gone" run --kernel "$kernel" --initrd gone
-	refused "initrd" run --kernel "$kernel" --memory 64M \
+	refused "initrd" run --kernel "$kernel" --memory 200M \
 		--initrd "$STAGE/debian.qcow2"
 	refused "gone" run --kernel "$kernel" --disk gone
 	refused_disk "form" good.qcow2,format=vmdk
@@ -81,4 +100,16 @@ judge_refused() {
 	sha256sum --quiet -c untouched || fail "an image was changed"
 }
 
+# A /dev/kvm that is none. Hiding the real one takes a name space of our own.
+run_no_kvm() {
+	unshare -m true 2>/dev/null || skip "no name spaces here"
+	refused_status=0
+	unshare -m sh -c 'mount --bind /dev/null /dev/kvm && exec "$@"' sh \
+		"$ALCOR" run --kernel "$STAGE/kernels/cloud/vmlinuz" \
+		>refused.out 2>alcor.log </dev/null || refused_status=$?
+	[ "$refused_status" = 2 ] || fail "status $refused_status, not 2"
+	complained /dev/kvm
+}
+
 scenario refused 120 refused
+scenario refused-no-kvm 120 no_kvm

@@ -36,8 +36,8 @@ judge_stock() {
 }
 
 for cpus in 1 2 4; do
-	scenario cloud-$cpus-cpu 120 stock cloud $cpus
+	scenario cloud-$cpus-cpu 240 stock cloud $cpus
 	if [ "$ARCH" = x86_64 ]; then
-		scenario generic-$cpus-cpu 120 stock generic $cpus
+		scenario generic-$cpus-cpu 240 stock generic $cpus
 	fi
 done
