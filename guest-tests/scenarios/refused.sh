@@ -13,9 +13,8 @@ prepare_refused() {
 		tail -c +9 good.qcow2
 	} >version9.qcow2
 	qemu-img create -q -f qcow2 -b gone.qcow2 -F qcow2 -u orphan.qcow2 1M
-	mkdir far
-	qemu-img create -q -f qcow2 far/base.qcow2 1M
-	qemu-img create -q -f qcow2 -b far/base.qcow2 -F qcow2 distant.qcow2
+	mkdir below
+	qemu-img create -q -f qcow2 -b ../good.qcow2 -F qcow2 below/it.qcow2
 	qemu-img create -q -f qcow2 -b json:{} -F qcow2 -u json.qcow2 1M
 	qemu-img create -q -f qcow2 -o data_file=data.raw with-data.qcow2 1M
 	# The header's crypt_method, 1 for AES: qemu-img itself hesitates to make
@@ -86,7 +85,7 @@ run_refused() {
 	refused_disk "short" short.qcow2
 	refused_disk "version" version9.qcow2
 	refused_disk "gone.qcow2" orphan.qcow2
-	refused_disk "base.qcow2" distant.qcow2
+	refused_disk "good.qcow2" below/it.qcow2
 	refused_disk "json" json.qcow2
 	refused_disk "data" with-data.qcow2
 	refused_disk "crypt" secret.qcow2
