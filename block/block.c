@@ -159,7 +159,7 @@ int block_flush(struct block *block)
 	pthread_rwlock_rdlock(&block->lock);
 	settled = block_is_settled(block);
 	if (settled)
-		ret = file_flush(block->top->file);
+		ret = file_flush(block->top->data);
 	pthread_rwlock_unlock(&block->lock);
 	if (settled)
 		return ret;
@@ -216,7 +216,7 @@ void block_map(struct block *block, uint64_t offset, uint64_t length,
 		.length = extent.length,
 	};
 	if (extent.kind == BLOCK_EXTENT_DATA)
-		ret_extent->fd = extent.image->file->fd;
+		ret_extent->fd = extent.image->data->fd;
 }
 
 int block_find(struct block *block, uint64_t offset, uint64_t length,

@@ -43,6 +43,7 @@ struct block_options {
 	enum block_format format;
 	enum block_cache cache;
 	enum block_backing backing;
+	const char *data_file;	/* holds the image's data; NULL: the image */
 	uint64_t l2_cache_size; /* bytes; 0: the default */
 	bool read_only;
 	bool snapshot; /* writes go to a nameless overlay */

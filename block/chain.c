@@ -53,9 +53,16 @@ static int open_image(const char *path, const char *name,
 	ret = file_open(path, &file_options, &file, err);
 	if (ret)
 		return ret;
-	ret = open_format(file, format, &options, ret_image, err);
-	if (ret)
+	/* The user names one data file, the topmost image's. */
+	if (path == disk->path && disk->data_file)
+		ret = file_open(disk->data_file, &file_options,
+				&options.data_file, err);
+	if (!ret)
+		ret = open_format(file, format, &options, ret_image, err);
+	if (ret) {
+		file_close(options.data_file);
 		file_close(file);
+	}
 	return ret;
 }
 
@@ -137,7 +144,7 @@ static int open_overlay(struct image *base, const struct block_options *disk,
 	struct file *file;
 	int ret;
 
-	if (qcow2_create_size_max(create.cluster_bits) < base->size)
+	if (qcow2_create_size_max(create.cluster_bits, false) < base->size)
 		create.cluster_bits = OVERLAY_CLUSTER_BITS_HUGE;
 	ret = file_open_nameless(&file, err);
 	if (ret)

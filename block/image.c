@@ -27,7 +27,7 @@ static bool extent_read_fast(const struct extent *extent, struct cursor *to,
 {
 	switch (extent->kind) {
 	case BLOCK_EXTENT_DATA:
-		*ret_error = file_read_to(extent->image->file,
+		*ret_error = file_read_to(extent->image->data,
 					  extent->host_offset, extent->length,
 					  to);
 		return true;
@@ -68,7 +68,7 @@ int image_write_fast(struct image *image, uint64_t offset, uint64_t length,
 		image->ops->map(image, offset + done, length - done, &extent);
 		if (!extent.writable_in_place)
 			break;
-		ret = file_write_from(extent.image->file, extent.host_offset,
+		ret = file_write_from(extent.image->data, extent.host_offset,
 				      extent.length, from);
 		if (ret)
 			break;

@@ -24,7 +24,7 @@ struct extent {
 	enum block_extent_kind kind;
 	bool writable_in_place;
 	struct image *image;  /* ZERO: NULL if it is unallocated everywhere */
-	uint64_t host_offset; /* DATA: in image->file */
+	uint64_t host_offset; /* in image->data; ZERO: 0 if none is reserved */
 	uint64_t length;
 };
 
@@ -60,8 +60,8 @@ struct image_ops {
 	int (*write_zeroes)(struct image *image, uint64_t offset,
 			    uint64_t length, bool may_unmap);
 	/*
-	 * Is there nothing that flush() would write? Then flushing the file is
-	 * enough. May run in many threads, like map(). NULL: always so.
+	 * Is there nothing that flush() would write? Then flushing the data's
+	 * file is enough. May run in many threads, like map(). NULL: always so.
 	 */
 	bool (*is_settled)(const struct image *image);
 	int (*flush)(struct image *image);
@@ -76,8 +76,9 @@ struct image_backing {
 };
 
 struct image {
-	const struct image_ops *ops;	  /* [c] */
-	struct file *file;		  /* [c] owned */
+	const struct image_ops *ops; /* [c] */
+	struct file *file;	     /* [c] owned */
+	struct file *data; /* [c] what DATA extents lie in: file, or owned */
 	struct image *backing;		  /* [c] owned; NULL: zeroes */
 	char *name;			  /* [c] owned; for messages */
 	struct image_backing backing_ref; /* [c] */
@@ -90,11 +91,12 @@ struct image_options {
 	const char *name; /* for messages */
 	bool read_only;
 	uint64_t l2_cache_size; /* 0: the default */
+	struct file *data_file; /* external; NULL: the image has its data */
 };
 
 /*
  * Open a file as an image, without its backing file. On success the image owns
- * @file; on failure the caller still does.
+ * @file and options->data_file; on failure the caller still does.
  */
 int raw_open(struct file *file, const struct image_options *options,
 	     struct image **ret_image, struct err *err);

@@ -56,7 +56,7 @@ static void describe_data(const struct extent *extent,
 {
 	bool is_raw = !extent->image->ops->load;
 
-	status->zero = find_hole(extent->image->file, extent->host_offset,
+	status->zero = find_hole(extent->image->data, extent->host_offset,
 				 extent->length, &status->length);
 	status->data = !(is_raw && status->zero);
 	status->has_offset = true;

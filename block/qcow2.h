@@ -66,7 +66,7 @@ struct qcow2_info {
  * Reads and checks the header and its extensions. Nothing in *ret_info needs
  * another look before it is used for a shift, a size or an allocation.
  */
-int qcow2_header_read(struct file *file, const char *name, bool read_only,
+int qcow2_header_read(struct file *file, const struct image_options *options,
 		      struct qcow2_info *ret_info, struct err *err);
 
 /* --- qcow2_extension.c: the header extensions that matter ----------------- */
@@ -224,9 +224,12 @@ struct qcow2_inflated {
 
 struct qcow2 {
 	struct image image;
-	struct qcow2_info info;	    /* [c] but for what growing tables change */
-	unsigned int cluster_bits;  /* [c] */
-	uint64_t cluster_size;	    /* [c] */
+	struct qcow2_info info;	   /* [c] but for what growing tables change */
+	unsigned int cluster_bits; /* [c] */
+	uint64_t cluster_size;	   /* [c] */
+	size_t entry_size; /* [c] of an L2 entry: 8, or 16 if extended */
+	unsigned int subcluster_bits; /* [c] log2 of its size; a cluster's... */
+	unsigned int subcluster_count; /* [c] ...if there is only this one */
 	unsigned int l2_bits;	    /* [c] log2 of the entries of an L2 table */
 	unsigned int slice_bits;    /* [c] log2 of the entries of a slice */
 	unsigned int refblock_bits; /* [c] log2 of the entries of a block */
@@ -258,6 +261,43 @@ static inline uint64_t qcow2_cluster_of(const struct qcow2 *qcow2,
 	return offset >> qcow2->cluster_bits;
 }
 
+/* A range that touches several subclusters (or clusters) has this many. */
+static inline uint64_t qcow2_subclusters(const struct qcow2 *qcow2,
+					 uint64_t offset, uint64_t length)
+{
+	uint64_t size = 1ULL << qcow2->subcluster_bits;
+
+	return div_round_up(offset % size + length, size);
+}
+
+/* The subcluster of its cluster that a guest offset lies in. */
+static inline unsigned int qcow2_subcluster_of(const struct qcow2 *qcow2,
+					       uint64_t offset)
+{
+	return (unsigned int)((offset & (qcow2->cluster_size - 1)) >>
+			      qcow2->subcluster_bits);
+}
+
+/* Subclusters [first, end) as bits. */
+static inline uint32_t qcow2_subcluster_mask(unsigned int first,
+					     unsigned int end)
+{
+	return (uint32_t)((1ULL << end) - (1ULL << first));
+}
+
+/* Does the guest's data lie in a file of its own? Nothing is counted there. */
+static inline bool qcow2_has_data_file(const struct qcow2 *qcow2)
+{
+	return qcow2->image.data != qcow2->image.file;
+}
+
+/* And that file has to be what the disk is, for whoever reads it as raw. */
+static inline bool qcow2_data_is_raw(const struct qcow2 *qcow2)
+{
+	return qcow2_has_data_file(qcow2) &&
+	       qcow2->info.autoclear & QCOW2_DATA_FILE_RAW;
+}
+
 /* --- qcow2_corrupt.c ------------------------------------------------------ */
 
 /*
@@ -270,25 +310,41 @@ __attribute__((format(printf, 2, 3))) int qcow2_corrupt(struct qcow2 *qcow2,
 
 /* --- qcow2_map.c ---------------------------------------------------------- */
 
-enum qcow2_kind {
-	QCOW2_UNALLOCATED,
-	QCOW2_NORMAL,
-	QCOW2_ZERO_PLAIN,
-	QCOW2_ZERO_ALLOCATED,
-	QCOW2_COMPRESSED,
+/* An entry of an L2 table. */
+struct qcow2_entry {
+	uint64_t word;
+	uint64_t bitmap; /* 0 if entries are not extended */
 };
 
-/* What an L2 entry says. */
+enum qcow2_kind {
+	QCOW2_NONE,	  /* no host cluster */
+	QCOW2_NORMAL,	  /* a host cluster, perhaps with holes */
+	QCOW2_COMPRESSED, /* all of it, whatever the bits below say */
+};
+
+/*
+ * What an L2 entry says. Where entries are not extended, a cluster has one
+ * subcluster: itself.
+ */
 struct qcow2_cluster {
 	enum qcow2_kind kind;
-	bool copied;	      /* NORMAL, ZERO_ALLOCATED: nobody else has it */
-	uint64_t host_offset; /* COMPRESSED: of its first byte */
+	bool copied;	      /* NORMAL: nobody else has it */
+	uint32_t data;	      /* subclusters that are in the host cluster */
+	uint32_t zero;	      /* those that read as zeroes; the rest shows... */
+	uint64_t host_offset; /* ...what lies beneath. COMPRESSED: first byte */
 	uint64_t host_length; /* COMPRESSED: bytes */
 };
 
-/* False if the entry cannot be right, or leads to the image's own tables. */
-bool qcow2_decode(const struct qcow2 *qcow2, uint64_t entry,
-		  struct qcow2_cluster *ret_cluster);
+/*
+ * Of the cluster at a guest offset. False if the entry cannot be right, or
+ * leads to the image's own tables.
+ */
+bool qcow2_decode(const struct qcow2 *qcow2, uint64_t offset,
+		  struct qcow2_entry entry, struct qcow2_cluster *ret_cluster);
+
+/* The entry that says this; not of a COMPRESSED cluster. */
+struct qcow2_entry qcow2_encode(const struct qcow2 *qcow2,
+				const struct qcow2_cluster *cluster);
 
 /* Where in the tables a guest offset is found. */
 struct qcow2_place {
@@ -306,11 +362,20 @@ bool qcow2_l2_offset(const struct qcow2 *qcow2, uint64_t l1_entry,
 
 /* Tells qcow2_corrupt() of such an entry. */
 int qcow2_bad_l1(struct qcow2 *qcow2, uint64_t l1_index);
-int qcow2_bad_l2(struct qcow2 *qcow2, uint64_t offset, uint64_t entry);
+int qcow2_bad_l2(struct qcow2 *qcow2, uint64_t offset,
+		 struct qcow2_entry entry);
 
-static inline uint64_t qcow2_entry(const uint8_t *slice, uint64_t index)
+static inline struct qcow2_entry qcow2_entry(const struct qcow2 *qcow2,
+					     const uint8_t *slice,
+					     uint64_t index)
 {
-	return be64_get(((const be64 *)slice)[index]);
+	const be64 *at = (const be64 *)(slice + index * qcow2->entry_size);
+
+	return (struct qcow2_entry){
+		.word = be64_get(at[0]),
+		.bitmap = qcow2->entry_size > sizeof(at[0]) ? be64_get(at[1])
+							    : 0,
+	};
 }
 
 static inline uint64_t qcow2_l1_entry(const struct qcow2 *qcow2, uint64_t index)
@@ -322,7 +387,8 @@ static inline uint64_t qcow2_l1_entry(const struct qcow2 *qcow2, uint64_t index)
  * What the tables say of the cluster at a guest offset, read if need be; for
  * one without an L2 table, what an empty table would say.
  */
-int qcow2_lookup(struct qcow2 *qcow2, uint64_t offset, uint64_t *ret_entry,
+int qcow2_lookup(struct qcow2 *qcow2, uint64_t offset,
+		 struct qcow2_entry *ret_entry,
 		 struct qcow2_cluster *ret_cluster);
 
 void qcow2_map(struct image *image, uint64_t offset, uint64_t length,
@@ -462,9 +528,12 @@ struct qcow2_l2_slice {
 int qcow2_l2_own(struct qcow2 *qcow2, uint64_t offset,
 		 struct qcow2_l2_slice *ret_slice);
 
-/* Changes the entry at slice->index + @at. */
+/* The entry at slice->index + @at, and a change of it. */
+struct qcow2_entry qcow2_l2_get(const struct qcow2 *qcow2,
+				const struct qcow2_l2_slice *slice,
+				uint64_t at);
 void qcow2_l2_set(struct qcow2 *qcow2, struct qcow2_l2_slice *slice,
-		  uint64_t at, uint64_t entry);
+		  uint64_t at, struct qcow2_entry entry);
 
 /* An entry no longer points to this: gives up what it took. */
 void qcow2_l2_release(struct qcow2 *qcow2, const struct qcow2_cluster *old);

@@ -176,13 +176,13 @@ int qcow2_inflate(struct image *image, uint64_t offset, uint64_t length,
 {
 	struct qcow2 *qcow2 = qcow2_of(image);
 	struct qcow2_cluster cluster;
+	struct qcow2_entry entry;
 	const uint8_t *data;
-	uint64_t entry;
 	int ret;
 
 	ret = qcow2_lookup(qcow2, offset, &entry, &cluster);
 	if (!ret)
-		ret = inflated_get(qcow2, entry, &cluster, &data);
+		ret = inflated_get(qcow2, entry.word, &cluster, &data);
 	if (!ret)
 		cursor_fill(to, data + offset % qcow2->cluster_size, length);
 	return ret;

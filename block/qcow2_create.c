@@ -21,15 +21,17 @@ struct layout {
 	uint64_t total;
 };
 
-uint64_t qcow2_create_size_max(unsigned int cluster_bits)
+uint64_t qcow2_create_size_max(unsigned int cluster_bits, bool extended_l2)
 {
-	return QCOW2_L1_BYTES_MAX / sizeof(be64) << (2 * cluster_bits - 3);
+	return QCOW2_L1_BYTES_MAX / sizeof(be64) *
+	       qcow2_l2_covers(cluster_bits, extended_l2);
 }
 
 static uint64_t l1_entries(const struct qcow2_create_options *options)
 {
 	return div_round_up(options->size,
-			    1ULL << (2 * options->cluster_bits - 3));
+			    qcow2_l2_covers(options->cluster_bits,
+					    options->extended_l2));
 }
 
 static struct layout make_layout(const struct qcow2_create_options *options)
@@ -72,9 +74,17 @@ static struct qcow2_header make_header(
 		.header_length = be32_make(sizeof(header)),
 		.compression_type = (uint8_t)options->compression,
 	};
+	uint64_t incompatible = 0;
 
 	if (options->compression)
-		header.incompatible_features = be64_make(QCOW2_COMPRESSION);
+		incompatible |= QCOW2_COMPRESSION;
+	if (options->extended_l2)
+		incompatible |= QCOW2_EXTENDED_L2;
+	if (options->data_file)
+		incompatible |= QCOW2_DATA_FILE;
+	header.incompatible_features = be64_make(incompatible);
+	if (options->data_file && options->data_file_raw)
+		header.autoclear_features = be64_make(QCOW2_DATA_FILE_RAW);
 	if (options->lazy_refcounts)
 		header.compatible_features = be64_make(QCOW2_LAZY_REFCOUNTS);
 	return header;
@@ -133,7 +143,11 @@ static bool fill_extensions(struct area *area,
 	size_t name_length = options->backing ? strlen(options->backing) : 0;
 	bool fits = true;
 
-	if (format)
+	if (options->data_file)
+		fits = area_add_extension(area, QCOW2_EXTENSION_DATA_FILE,
+					  options->data_file,
+					  strlen(options->data_file));
+	if (format && fits)
 		fits = area_add_extension(area, QCOW2_EXTENSION_BACKING_FORMAT,
 					  format, strlen(format));
 	if (options->version > 2 &&
@@ -223,7 +237,8 @@ int qcow2_create(struct file *file, const struct qcow2_create_options *options,
 	struct layout layout;
 	int ret;
 
-	if (options->size > qcow2_create_size_max(options->cluster_bits))
+	if (options->size >
+	    qcow2_create_size_max(options->cluster_bits, options->extended_l2))
 		return err_set(err, EFBIG,
 			       "an image with such clusters cannot be as large "
 			       "as that");

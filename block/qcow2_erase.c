@@ -1,11 +1,18 @@
 /*
  * block/qcow2_erase.c - discard and write-zeroes.
  *
- * Both change L2 entries only, for whole clusters; write-zeroes writes what is
- * left at the ends. Version 2 has no zero clusters: there a cluster can only
- * be dropped, which makes it read as zeroes where nothing lies beneath, and
- * would bring the backing file's old data back where something does. So on
- * top of a backing file, version 2 writes zeroes, and ignores discards.
+ * Both change L2 entries only, for whole subclusters; write-zeroes writes what
+ * is left at the ends. Space is given back by the cluster, when nothing in it
+ * is data any more. A part of a compressed cluster cannot be taken away: there
+ * write-zeroes writes zeroes, and a discard does nothing.
+ *
+ * Version 2 has no zero clusters: there a cluster can only be dropped, which
+ * makes it read as zeroes where nothing lies beneath, and would bring the
+ * backing file's old data back where something does. So on top of a backing
+ * file, version 2 writes zeroes, and ignores discards.
+ *
+ * A raw external data file has to hold the zeroes itself; then the tables can
+ * stay as they are.
  */
 #include "block/qcow2.h"
 
@@ -18,13 +25,14 @@ enum erase {
 	ERASE_KEEP,    /* as zeroes; space stays */
 };
 
-/* Whole clusters, of the disk. */
+/* Whole subclusters, of the disk, in whole clusters or in one. */
 struct area {
-	uint64_t offset;
-	uint64_t count;
+	uint64_t offset; /* of the first cluster */
+	uint64_t count;	 /* clusters */
+	uint32_t mask;	 /* subclusters of each */
 };
 
-/* Does something lie beneath that an unallocated cluster would show? */
+/* Does something lie beneath that a hole in the cluster would show? */
 static bool has_backing(const struct qcow2 *qcow2, uint64_t offset)
 {
 	const struct image *backing = qcow2->image.backing;
@@ -32,49 +40,69 @@ static bool has_backing(const struct qcow2 *qcow2, uint64_t offset)
 	return backing && offset < backing->size;
 }
 
-/* The entry that takes the place of one that says @cluster. */
-static uint64_t erased_entry(const struct qcow2 *qcow2, uint64_t offset,
-			     uint64_t entry,
-			     const struct qcow2_cluster *cluster,
-			     enum erase how)
+static uint32_t all_subclusters(const struct qcow2 *qcow2)
 {
-	bool backed = has_backing(qcow2, offset);
-
-	switch (cluster->kind) {
-	case QCOW2_ZERO_PLAIN:
-		return entry;
-	case QCOW2_UNALLOCATED:
-		return backed && how != ERASE_DISCARD ? QCOW2_ZERO_FLAG : entry;
-	case QCOW2_ZERO_ALLOCATED:
-		if (how == ERASE_KEEP)
-			return entry;
-		break;
-	case QCOW2_NORMAL:
-		if (how == ERASE_KEEP && cluster->copied &&
-		    qcow2->info.version >= 3)
-			return entry | QCOW2_ZERO_FLAG;
-		break;
-	case QCOW2_COMPRESSED:
-		break;
-	}
-	return backed ? QCOW2_ZERO_FLAG : 0;
+	return qcow2_subcluster_mask(0, qcow2->subcluster_count);
 }
 
-/* Judges the entries of an area in one slice. */
-static int erase_count_changes(struct qcow2 *qcow2, const uint8_t *slice,
-			       uint64_t index, const struct area *area,
-			       enum erase how, uint64_t *ret_changes)
+/* Has the cluster data in the host cluster that may stay reserved for it? */
+static bool may_keep(const struct qcow2 *qcow2,
+		     const struct qcow2_cluster *cluster)
+{
+	return cluster->data && cluster->copied && qcow2->info.version >= 3;
+}
+
+/* As if nothing had ever been written there. */
+static void drop_host_cluster(struct qcow2_cluster *cluster)
+{
+	cluster->kind = QCOW2_NONE;
+	cluster->host_offset = 0;
+	cluster->copied = false;
+}
+
+/* Changes what is said of the cluster at @offset; false if nothing changes. */
+static bool erase_cluster(const struct qcow2 *qcow2, uint64_t offset,
+			  uint32_t mask, enum erase how,
+			  struct qcow2_cluster *cluster)
+{
+	const struct qcow2_cluster old = *cluster;
+	bool backed = has_backing(qcow2, offset);
+	bool keep = how == ERASE_KEEP && may_keep(qcow2, &old);
+	uint32_t gone = mask & old.data, holes = mask & ~(old.data | old.zero);
+
+	if (old.kind == QCOW2_COMPRESSED) {
+		if (mask != all_subclusters(qcow2))
+			return false;
+		gone = mask;
+		holes = 0;
+	}
+	cluster->data &= ~mask;
+	if (backed || keep)
+		cluster->zero |= gone;
+	if (backed && how != ERASE_DISCARD)
+		cluster->zero |= holes;
+	if (!cluster->data && (how != ERASE_KEEP || (gone && !keep)))
+		drop_host_cluster(cluster);
+	return cluster->kind != old.kind || cluster->data != old.data ||
+	       cluster->zero != old.zero;
+}
+
+/* Would the entries of an area in one slice change? */
+static int find_changes(struct qcow2 *qcow2, const uint8_t *slice,
+			uint64_t index, const struct area *area, enum erase how,
+			bool *ret_changes)
 {
 	struct qcow2_cluster cluster;
-	uint64_t entry, offset = area->offset;
+	uint64_t offset = area->offset;
+	struct qcow2_entry entry;
 
-	*ret_changes = 0;
+	*ret_changes = false;
 	for (uint64_t i = 0; i < area->count; i++) {
-		entry = qcow2_entry(slice, index + i);
-		if (!qcow2_decode(qcow2, entry, &cluster))
+		entry = qcow2_entry(qcow2, slice, index + i);
+		if (!qcow2_decode(qcow2, offset, entry, &cluster))
 			return qcow2_bad_l2(qcow2, offset, entry);
-		if (erased_entry(qcow2, offset, entry, &cluster, how) != entry)
-			++*ret_changes;
+		if (erase_cluster(qcow2, offset, area->mask, how, &cluster))
+			*ret_changes = true;
 		offset += qcow2->cluster_size;
 	}
 	return 0;
@@ -82,18 +110,18 @@ static int erase_count_changes(struct qcow2 *qcow2, const uint8_t *slice,
 
 /* An entry that keeps its host cluster releases nothing. */
 static void erase_entry(struct qcow2 *qcow2, struct qcow2_l2_slice *slice,
-			uint64_t at, uint64_t offset, enum erase how)
+			uint64_t at, const struct area *area, enum erase how)
 {
-	uint64_t old = qcow2_entry(slice->data, slice->index + at), new;
-	struct qcow2_cluster cluster;
+	uint64_t offset = area->offset + (at << qcow2->cluster_bits);
+	struct qcow2_cluster old, new;
 
-	qcow2_decode(qcow2, old, &cluster);
-	new = erased_entry(qcow2, offset, old, &cluster, how);
-	if (new == old)
+	qcow2_decode(qcow2, offset, qcow2_l2_get(qcow2, slice, at), &old);
+	new = old;
+	if (!erase_cluster(qcow2, offset, area->mask, how, &new))
 		return;
-	qcow2_l2_set(qcow2, slice, at, new);
-	if (!(new &QCOW2_OFFSET_MASK))
-		qcow2_l2_release(qcow2, &cluster);
+	qcow2_l2_set(qcow2, slice, at, qcow2_encode(qcow2, &new));
+	if (new.kind == QCOW2_NONE)
+		qcow2_l2_release(qcow2, &old);
 }
 
 /*
@@ -104,7 +132,7 @@ static int is_needed(struct qcow2 *qcow2, const struct area *area,
 		     enum erase how, bool *ret_needed)
 {
 	struct qcow2_place place = qcow2_find(qcow2, area->offset);
-	uint64_t table, changes;
+	uint64_t table;
 	uint8_t *slice;
 	int ret;
 
@@ -119,9 +147,8 @@ static int is_needed(struct qcow2 *qcow2, const struct area *area,
 	ret = qcow2_cache_get(&qcow2->l2_cache, table + place.slice_offset,
 			      &slice);
 	if (!ret)
-		ret = erase_count_changes(qcow2, slice, place.index, area, how,
-					  &changes);
-	*ret_needed = !ret && changes;
+		ret = find_changes(qcow2, slice, place.index, area, how,
+				   ret_needed);
 	return ret;
 }
 
@@ -142,8 +169,7 @@ static int erase_in_slice(struct qcow2 *qcow2, const struct area *area,
 	if (ret)
 		return ret;
 	for (uint64_t i = 0; i < area->count; i++)
-		erase_entry(qcow2, &slice, i,
-			    area->offset + (i << qcow2->cluster_bits), how);
+		erase_entry(qcow2, &slice, i, area, how);
 	return 0;
 }
 
@@ -172,7 +198,7 @@ static int erase(struct qcow2 *qcow2, struct area area, enum erase how)
 	while (area.count) {
 		if (qcow2->corrupt)
 			return -EUCLEAN;
-		part.offset = area.offset;
+		part = area;
 		part.count = next_count(qcow2, &area);
 		ret = erase_in_slice(qcow2, &part, how);
 		if (ret)
@@ -183,43 +209,78 @@ static int erase(struct qcow2 *qcow2, struct area area, enum erase how)
 	return 0;
 }
 
-/* The clusters that lie in the range as a whole; the last may be cut off. */
-static struct area whole_clusters(const struct qcow2 *qcow2, uint64_t offset,
-				  uint64_t length)
+/* The front of [start, end): as many whole clusters, or the part of one. */
+static struct area front_of(const struct qcow2 *qcow2, uint64_t start,
+			    uint64_t end)
 {
-	uint64_t start = align_up(offset, qcow2->cluster_size);
-	uint64_t end = offset + length;
-
-	if (end == qcow2->image.size)
-		end = align_up(end, qcow2->cluster_size);
-	end = align_down(end, qcow2->cluster_size);
-	return (struct area){
-		.offset = start,
-		.count = end > start ? (end - start) >> qcow2->cluster_bits : 0,
+	uint64_t size = qcow2->cluster_size;
+	struct area area = {
+		.offset = align_down(start, size),
+		.count = 1,
+		.mask = all_subclusters(qcow2),
 	};
+
+	if (start == area.offset && end - start >= size) {
+		area.count = (end - start) >> qcow2->cluster_bits;
+		return area;
+	}
+	end = min_u64(end - area.offset, size);
+	area.mask =
+		qcow2_subcluster_mask(qcow2_subcluster_of(qcow2, start),
+				      (unsigned int)(end >>
+						     qcow2->subcluster_bits));
+	return area;
 }
 
-/* Can clusters from here on not be dropped, for what would show then? */
-static bool must_stay(const struct qcow2 *qcow2, uint64_t offset)
+/* Whole subclusters [start, end) of the disk. */
+static int erase_range(struct qcow2 *qcow2, uint64_t start, uint64_t end,
+		       enum erase how)
 {
-	return qcow2->info.version < 3 && has_backing(qcow2, offset);
+	struct area area;
+	int ret = 0;
+
+	while (start < end && !ret) {
+		area = front_of(qcow2, start, end);
+		ret = erase(qcow2, area, how);
+		start = area.offset + (area.count << qcow2->cluster_bits);
+	}
+	return ret;
+}
+
+/*
+ * Cuts a range down to whole subclusters; if there are none, *start >= *end.
+ * What lies past the end of the disk may go with the last ones.
+ */
+static void cut_to_subclusters(const struct qcow2 *qcow2, uint64_t *start,
+			       uint64_t *end)
+{
+	uint64_t size = 1ULL << qcow2->subcluster_bits;
+
+	if (*end == qcow2->image.size)
+		*end = align_up(*end, qcow2->cluster_size);
+	*start = align_up(*start, size);
+	*end = align_down(*end, size);
+}
+
+/* For a raw data file, all there is to do; the tables lead to the zeroes. */
+static int zero_raw_data(struct qcow2 *qcow2, uint64_t offset, uint64_t length,
+			 bool may_unmap)
+{
+	return file_zero(qcow2->image.data, offset, length, may_unmap);
 }
 
 int qcow2_discard(struct image *image, uint64_t offset, uint64_t length)
 {
 	struct qcow2 *qcow2 = qcow2_of(image);
-	struct area area;
+	uint64_t end = offset + length;
 
+	if (qcow2_data_is_raw(qcow2))
+		return zero_raw_data(qcow2, offset, length, true);
 	/* The backing file ends before what lies behind its first part. */
-	if (qcow2->info.version < 3 && image->backing &&
-	    offset < image->backing->size) {
-		if (offset + length <= image->backing->size)
-			return 0;
-		length -= image->backing->size - offset;
-		offset = image->backing->size;
-	}
-	area = whole_clusters(qcow2, offset, length);
-	return erase(qcow2, area, ERASE_DISCARD);
+	if (qcow2->info.version < 3 && image->backing)
+		offset = max_u64(offset, min_u64(end, image->backing->size));
+	cut_to_subclusters(qcow2, &offset, &end);
+	return erase_range(qcow2, offset, end, ERASE_DISCARD);
 }
 
 /* Where the tables cannot say it, in pieces of at most this. */
@@ -249,23 +310,57 @@ static int write_zero_data(struct image *image, uint64_t offset,
 	return ret;
 }
 
+/*
+ * Takes the parts of compressed clusters off both ends of a range of whole
+ * subclusters.
+ */
+static int cut_off_compressed(struct qcow2 *qcow2, uint64_t *start,
+			      uint64_t *end)
+{
+	uint64_t size = qcow2->cluster_size;
+	struct qcow2_cluster cluster;
+	struct qcow2_entry entry;
+	int ret = 0;
+
+	if (*start < *end && !is_aligned(*start, size)) {
+		ret = qcow2_lookup(qcow2, *start, &entry, &cluster);
+		if (!ret && cluster.kind == QCOW2_COMPRESSED)
+			*start = align_up(*start, size);
+	}
+	if (!ret && *start < *end && !is_aligned(*end, size)) {
+		ret = qcow2_lookup(qcow2, *end, &entry, &cluster);
+		if (!ret && cluster.kind == QCOW2_COMPRESSED)
+			*end = align_down(*end, size);
+	}
+	return ret;
+}
+
+/* Can the tables not say it, for what would show then? */
+static bool must_stay(const struct qcow2 *qcow2, uint64_t offset)
+{
+	return qcow2->info.version < 3 && has_backing(qcow2, offset);
+}
+
 int qcow2_write_zeroes(struct image *image, uint64_t offset, uint64_t length,
 		       bool may_unmap)
 {
 	struct qcow2 *qcow2 = qcow2_of(image);
-	struct area area = whole_clusters(qcow2, offset, length);
-	uint64_t end = offset + length, area_end;
+	uint64_t start = offset, end = offset + length, stop = end;
 	int ret;
 
-	if (must_stay(qcow2, offset))
-		area.count = 0;
-	if (!area.count)
+	if (qcow2_data_is_raw(qcow2))
+		return zero_raw_data(qcow2, offset, length, may_unmap);
+	cut_to_subclusters(qcow2, &start, &stop);
+	ret = cut_off_compressed(qcow2, &start, &stop);
+	if (ret)
+		return ret;
+	if (start >= stop || must_stay(qcow2, offset))
 		return write_zero_data(image, offset, length);
-	ret = write_zero_data(image, offset, area.offset - offset);
+	ret = write_zero_data(image, offset, start - offset);
 	if (!ret)
-		ret = erase(qcow2, area, may_unmap ? ERASE_UNMAP : ERASE_KEEP);
-	area_end = area.offset + (area.count << qcow2->cluster_bits);
-	if (!ret && area_end < end)
-		ret = write_zero_data(image, area_end, end - area_end);
+		ret = erase_range(qcow2, start, stop,
+				  may_unmap ? ERASE_UNMAP : ERASE_KEEP);
+	if (!ret && stop < end)
+		ret = write_zero_data(image, stop, end - stop);
 	return ret;
 }

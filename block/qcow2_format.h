@@ -6,6 +6,7 @@
 #ifndef BLOCK_QCOW2_FORMAT_H
 #define BLOCK_QCOW2_FORMAT_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "base/endian.h"
@@ -51,6 +52,10 @@ _Static_assert(sizeof(struct qcow2_header) == 112, "no gaps on disk");
 /* compatible_features */
 #define QCOW2_LAZY_REFCOUNTS (1ULL << 0)
 
+/* autoclear_features */
+#define QCOW2_BITMAPS	    (1ULL << 0)
+#define QCOW2_DATA_FILE_RAW (1ULL << 1)
+
 enum qcow2_compression { QCOW2_DEFLATE = 0, QCOW2_ZSTD = 1 };
 
 /* Header extensions */
@@ -58,6 +63,7 @@ enum qcow2_compression { QCOW2_DEFLATE = 0, QCOW2_ZSTD = 1 };
 #define QCOW2_EXTENSION_BACKING_FORMAT 0xe2792acaU
 #define QCOW2_EXTENSION_FEATURE_NAMES  0x6803f857U
 #define QCOW2_EXTENSION_BITMAPS	       0x23852875U
+#define QCOW2_EXTENSION_DATA_FILE      0x44415441U /* its name */
 
 struct qcow2_extension {
 	be32 type;
@@ -70,7 +76,11 @@ struct qcow2_feature_name {
 	char name[46]; /* padded with zeroes, if shorter */
 };
 
-/* L1 and L2 table entries, and those of the refcount table */
+/*
+ * L1 and L2 table entries, and those of the refcount table. With extended L2
+ * entries, 8 bytes follow in L2: a bit per subcluster that is allocated, and
+ * from bit 32 on one per subcluster that reads as zeroes.
+ */
 #define QCOW2_COPIED	      (1ULL << 63)
 #define QCOW2_COMPRESSED_FLAG (1ULL << 62)
 #define QCOW2_ZERO_FLAG	      (1ULL << 0)
@@ -94,15 +104,26 @@ struct qcow2_snapshot_header {
 
 _Static_assert(sizeof(struct qcow2_snapshot_header) == 40, "no gaps on disk");
 
+#define QCOW2_SUBCLUSTERS 32 /* of a cluster, with extended L2 entries */
+
+/* The part of a disk that one L2 table maps, in bytes. */
+static inline uint64_t qcow2_l2_covers(unsigned int cluster_bits,
+				       bool extended_l2)
+{
+	return 1ULL << (2 * cluster_bits - (extended_l2 ? 4 : 3));
+}
+
 /* What this program takes: QEMU's limits. */
-#define QCOW2_CLUSTER_BITS_MIN	 9
-#define QCOW2_CLUSTER_BITS_MAX	 21
-#define QCOW2_REFCOUNT_ORDER_MAX 6
-#define QCOW2_L1_BYTES_MAX	 (32 * MIB)
-#define QCOW2_REFTABLE_BYTES_MAX (8 * MIB)
-#define QCOW2_BACKING_NAME_MAX	 1023
-#define QCOW2_SNAPSHOTS_MAX	 65536
-#define QCOW2_SNAPSHOT_BYTES_MAX (64 * MIB)
-#define QCOW2_SNAPSHOT_EXTRA_MAX 1024
+#define QCOW2_CLUSTER_BITS_MIN		9
+#define QCOW2_CLUSTER_BITS_MIN_EXTENDED 14 /* with extended L2 entries */
+#define QCOW2_CLUSTER_BITS_MAX		21
+#define QCOW2_REFCOUNT_ORDER_MAX	6
+#define QCOW2_L1_BYTES_MAX		(32 * MIB)
+#define QCOW2_REFTABLE_BYTES_MAX	(8 * MIB)
+#define QCOW2_BACKING_NAME_MAX		1023
+#define QCOW2_DATA_NAME_MAX		1023
+#define QCOW2_SNAPSHOTS_MAX		65536
+#define QCOW2_SNAPSHOT_BYTES_MAX	(64 * MIB)
+#define QCOW2_SNAPSHOT_EXTRA_MAX	1024
 
 #endif

@@ -6,8 +6,9 @@
  * constants, whatever the header claims. Fields that are not used are not
  * judged, and nothing is written: unknown extensions stay where they are.
  *
- * Refused by name: encryption, extended L2 entries, an external data file,
- * and for writing an image that was not closed or is marked corrupt.
+ * Refused by name: encryption; an external data file that the user did not
+ * name (the image's own idea of its name is told, never followed); and for
+ * writing an image that was not closed or is marked corrupt.
  */
 #include "block/qcow2.h"
 
@@ -19,6 +20,7 @@ struct reader {
 	struct file *file;
 	const char *name;
 	bool read_only;
+	bool has_data_file;	    /* the user has named one */
 	struct qcow2_header header; /* zeroes where version 2 ends */
 	struct qcow2_info *info;
 	struct err *err;
@@ -111,17 +113,6 @@ static int check_features(struct reader *reader)
 
 	if (bits & ~known)
 		return check_unknown_features(reader, bits & ~known);
-	if (bits & QCOW2_DATA_FILE)
-		return err_set(err, ENOTSUP,
-			       "%s keeps its data in an external data file, "
-			       "which is not supported",
-			       name);
-	if (bits & QCOW2_EXTENDED_L2)
-		return err_set(
-			err, ENOTSUP,
-			"%s has extended L2 entries (subclusters), which "
-			"are not supported",
-			name);
 	if (bits & QCOW2_CORRUPT && !reader->read_only)
 		return err_set(err, EUCLEAN,
 			       "%s is marked corrupt and can only be opened "
@@ -136,6 +127,72 @@ static int check_features(struct reader *reader)
 			       name);
 	reader->info->incompatible = bits;
 	reader->info->autoclear = be64_get(reader->header.autoclear_features);
+	return 0;
+}
+
+/* Small clusters would have subclusters of less than a sector. */
+static int check_extended_l2(struct reader *reader)
+{
+	unsigned int bits = reader->info->cluster_bits;
+
+	if (!(reader->info->incompatible & QCOW2_EXTENDED_L2) ||
+	    bits >= QCOW2_CLUSTER_BITS_MIN_EXTENDED)
+		return 0;
+	return err_set(reader->err, EINVAL,
+		       "%s has extended L2 entries and clusters of 2^%u bytes; "
+		       "2^%d is the least then",
+		       reader->name, bits, QCOW2_CLUSTER_BITS_MIN_EXTENDED);
+}
+
+/* Only for the user's eyes. */
+static int refuse_data_file(struct reader *reader)
+{
+	char name[QCOW2_DATA_NAME_MAX + 1] = "";
+
+	qcow2_extension_find(reader->file,
+			     be32_get(reader->header.header_length),
+			     1U << reader->info->cluster_bits,
+			     QCOW2_EXTENSION_DATA_FILE, name, sizeof(name) - 1);
+	for (char *c = name; *c; c++)
+		if (*c < ' ' || *c > '~')
+			*c = '?';
+	if (!name[0])
+		return err_set(reader->err, EACCES,
+			       "%s keeps its data in another file and does "
+			       "not say in which; \"data-file=FILE\" names it",
+			       reader->name);
+	return err_set(reader->err, EACCES,
+		       "%s keeps its data in another file, which it calls "
+		       "\"%s\"; it is opened only if \"data-file=FILE\" "
+		       "names it",
+		       reader->name, name);
+}
+
+static int check_data_file(struct reader *reader)
+{
+	struct qcow2_info *info = reader->info;
+	bool raw = info->autoclear & QCOW2_DATA_FILE_RAW;
+
+	if (!(info->incompatible & QCOW2_DATA_FILE)) {
+		if (!reader->has_data_file)
+			return 0;
+		return err_set(reader->err, EINVAL,
+			       "%s keeps its data in itself, so there is "
+			       "nothing for a data file to hold",
+			       reader->name);
+	}
+	if (!reader->has_data_file)
+		return refuse_data_file(reader);
+	if (be32_get(reader->header.nb_snapshots))
+		return err_set(reader->err, EUCLEAN,
+			       "%s contradicts itself: it has snapshots and a "
+			       "data file, which do not go together",
+			       reader->name);
+	if (raw && be64_get(reader->header.backing_file_offset))
+		return err_set(reader->err, EUCLEAN,
+			       "%s contradicts itself: it has a backing file "
+			       "and a raw data file, which do not go together",
+			       reader->name);
 	return 0;
 }
 
@@ -198,7 +255,9 @@ static int check_l1(struct reader *reader)
 {
 	struct qcow2_info *info = reader->info;
 	uint64_t size = be64_get(reader->header.size);
-	uint64_t covered = 1ULL << (2 * info->cluster_bits - 3); /* by one L2 */
+	uint64_t covered = qcow2_l2_covers(info->cluster_bits,
+					   info->incompatible &
+						   QCOW2_EXTENDED_L2);
 
 	info->l1_offset = be64_get(reader->header.l1_table_offset);
 	info->l1_size = be32_get(reader->header.l1_size);
@@ -303,19 +362,21 @@ static int read_backing_format(struct reader *reader)
 	return 0;
 }
 
-int qcow2_header_read(struct file *file, const char *name, bool read_only,
+int qcow2_header_read(struct file *file, const struct image_options *options,
 		      struct qcow2_info *ret_info, struct err *err)
 {
 	static int (*const steps[])(struct reader *) = {
-		check_magic,	   check_cluster_size,	check_length,
-		check_features,	   check_encryption,	check_compression,
-		check_l1,	   check_reftable,	check_snapshots,
-		read_backing_name, read_backing_format,
+		check_magic,	     check_cluster_size, check_length,
+		check_features,	     check_extended_l2,	 check_data_file,
+		check_encryption,    check_compression,	 check_l1,
+		check_reftable,	     check_snapshots,	 read_backing_name,
+		read_backing_format,
 	};
 	struct reader reader = {
 		.file = file,
-		.name = name,
-		.read_only = read_only,
+		.name = options->name,
+		.read_only = options->read_only,
+		.has_data_file = options->data_file,
 		.info = ret_info,
 		.err = err,
 	};
@@ -324,7 +385,7 @@ int qcow2_header_read(struct file *file, const char *name, bool read_only,
 	*ret_info = (struct qcow2_info){0};
 	ret = file_read(file, &reader.header, sizeof(reader.header), 0);
 	if (ret)
-		return err_errno(err, -ret, "cannot read %s", name);
+		return err_errno(err, -ret, "cannot read %s", options->name);
 	for (size_t i = 0; i < ARRAY_LENGTH(steps) && !ret; i++)
 		ret = steps[i](&reader);
 	return ret;

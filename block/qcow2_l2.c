@@ -89,10 +89,21 @@ int qcow2_l2_own(struct qcow2 *qcow2, uint64_t offset,
 			       &ret_slice->data);
 }
 
-void qcow2_l2_set(struct qcow2 *qcow2, struct qcow2_l2_slice *slice,
-		  uint64_t at, uint64_t entry)
+struct qcow2_entry qcow2_l2_get(const struct qcow2 *qcow2,
+				const struct qcow2_l2_slice *slice, uint64_t at)
 {
-	((be64 *)slice->data)[slice->index + at] = be64_make(entry);
+	return qcow2_entry(qcow2, slice->data, slice->index + at);
+}
+
+void qcow2_l2_set(struct qcow2 *qcow2, struct qcow2_l2_slice *slice,
+		  uint64_t at, struct qcow2_entry entry)
+{
+	be64 *words =
+		(be64 *)(slice->data + (slice->index + at) * qcow2->entry_size);
+
+	words[0] = be64_make(entry.word);
+	if (qcow2->entry_size > sizeof(words[0]))
+		words[1] = be64_make(entry.bitmap);
 	qcow2_cache_mark_dirty(&qcow2->l2_cache, slice->offset);
 }
 
@@ -101,8 +112,14 @@ void qcow2_l2_release(struct qcow2 *qcow2, const struct qcow2_cluster *old)
 	uint64_t first = qcow2_cluster_of(qcow2, old->host_offset),
 		 last = first;
 
-	if (old->kind == QCOW2_UNALLOCATED || old->kind == QCOW2_ZERO_PLAIN)
+	if (old->kind == QCOW2_NONE)
 		return;
+	/* Its place there is always its own, so there is nothing to wait for */
+	if (qcow2_has_data_file(qcow2)) {
+		file_discard(qcow2->image.data, old->host_offset,
+			     qcow2->cluster_size);
+		return;
+	}
 	/* Each compressed cluster counts once in every cluster it touches. */
 	if (old->kind == QCOW2_COMPRESSED) {
 		last = qcow2_cluster_of(qcow2, old->host_offset +

@@ -3,7 +3,7 @@
  *
  * Opening writes nothing. A writer's first act after that is to clear the
  * autoclear bits, durably, because whatever they vouch for (bitmaps, say) will
- * not follow our writes.
+ * not follow our writes; only that a data file is raw stays true.
  */
 #include "block/qcow2.h"
 
@@ -34,19 +34,25 @@ static uint64_t l2_cache_bytes(const struct qcow2 *qcow2, uint64_t wanted)
 					 qcow2->cluster_size);
 
 	return wanted ? wanted
-		      : min_u64(clusters * sizeof(be64) + 4 * KIB,
+		      : min_u64(clusters * qcow2->entry_size + 4 * KIB,
 				L2_CACHE_MAX);
 }
 
 static void set_geometry(struct qcow2 *qcow2)
 {
 	unsigned int cluster_bits = qcow2->info.cluster_bits;
+	bool extended = qcow2->info.incompatible & QCOW2_EXTENDED_L2;
+	unsigned int entry_bits = extended ? 4 : 3;
 
 	qcow2->cluster_bits = cluster_bits;
 	qcow2->cluster_size = 1ULL << cluster_bits;
-	qcow2->l2_bits = cluster_bits - 3;
-	qcow2->slice_bits =
-		(unsigned int)min_u64(cluster_bits, QCOW2_SLICE_BITS_MAX) - 3;
+	qcow2->entry_size = 1UL << entry_bits;
+	qcow2->subcluster_count = extended ? QCOW2_SUBCLUSTERS : 1;
+	qcow2->subcluster_bits = cluster_bits - (extended ? 5 : 0);
+	qcow2->l2_bits = cluster_bits - entry_bits;
+	qcow2->slice_bits = (unsigned int)min_u64(cluster_bits,
+						  QCOW2_SLICE_BITS_MAX) -
+			    entry_bits;
 	qcow2->refblock_bits = cluster_bits + 3 - qcow2->info.refcount_order;
 	qcow2->image.size = qcow2->info.size;
 	qcow2->image.discard_granularity = qcow2->cluster_size;
@@ -90,8 +96,7 @@ static int qcow2_init(struct qcow2 *qcow2, const struct image_options *options,
 	bool read_only = options->read_only;
 	int ret;
 
-	ret = qcow2_header_read(qcow2->image.file, options->name, read_only,
-				&qcow2->info, err);
+	ret = qcow2_header_read(qcow2->image.file, options, &qcow2->info, err);
 	if (ret)
 		return ret;
 	set_geometry(qcow2);
@@ -107,12 +112,14 @@ static int qcow2_init(struct qcow2 *qcow2, const struct image_options *options,
 static int qcow2_begin(struct image *image)
 {
 	struct qcow2 *qcow2 = qcow2_of(image);
-	be64 none = be64_make(0);
+	uint64_t kept = qcow2_data_is_raw(qcow2) ? QCOW2_DATA_FILE_RAW : 0;
+	be64 bits = be64_make(kept);
 	int ret;
 
-	if (!qcow2->info.autoclear)
+	if (qcow2->info.autoclear == kept)
 		return 0;
-	ret = file_write(qcow2->image.file, &none, sizeof(none),
+	qcow2->info.autoclear = kept;
+	ret = file_write(qcow2->image.file, &bits, sizeof(bits),
 			 offsetof(struct qcow2_header, autoclear_features));
 	return ret ? ret : file_flush(qcow2->image.file);
 }
@@ -145,6 +152,8 @@ static int qcow2_close(struct image *image)
 		if (!ret)
 			ret = qcow2_flush(image);
 	}
+	if (qcow2_has_data_file(qcow2))
+		file_close(image->data);
 	file_close(image->file);
 	qcow2_free(qcow2);
 	return ret;
@@ -182,6 +191,7 @@ int qcow2_open(struct file *file, const struct image_options *options,
 		return err_set(err, ENOMEM, "out of memory");
 	qcow2->image.ops = &qcow2_ops;
 	qcow2->image.file = file;
+	qcow2->image.data = options->data_file ? options->data_file : file;
 	qcow2->image.read_only = options->read_only;
 	qcow2->image.name = strdup(options->name);
 	if (!qcow2->image.name)

@@ -130,8 +130,10 @@ static bool is_synced_before(const struct qcow2 *qcow2, enum qcow2_stage stage)
 /* The barrier: what was written so far is on the disk before what follows. */
 static int order_sync(struct qcow2 *qcow2)
 {
-	int ret = file_flush(qcow2->image.file);
+	int ret = file_flush(qcow2->image.data);
 
+	if (!ret && qcow2_has_data_file(qcow2))
+		ret = file_flush(qcow2->image.file);
 	if (ret)
 		return ret;
 	for (unsigned int i = 0; i < QCOW2_STAGES; i++)

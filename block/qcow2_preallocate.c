@@ -10,33 +10,65 @@
 
 #include "block/qcow2.h"
 
+/* Host clusters for guest clusters from @offset on; some of those wanted. */
+static int take(struct qcow2 *qcow2, uint64_t offset, uint64_t wanted,
+		uint64_t *ret_host, uint64_t *ret_count)
+{
+	uint64_t first;
+	int ret;
+
+	if (qcow2_has_data_file(qcow2)) {
+		*ret_host = offset;
+		*ret_count = wanted;
+		return 0;
+	}
+	ret = qcow2_alloc_take(qcow2, wanted, &first, ret_count);
+	if (!ret)
+		*ret_host = first << qcow2->cluster_bits;
+	return ret;
+}
+
+/* With subclusters, none of them is data yet: what lies beneath still shows. */
+static void point(struct qcow2 *qcow2, struct qcow2_l2_slice *slice,
+		  uint64_t host, uint64_t count)
+{
+	struct qcow2_cluster cluster = {
+		.kind = QCOW2_NORMAL,
+		.copied = true,
+		.host_offset = host,
+	};
+
+	for (uint64_t i = 0; i < count; i++) {
+		qcow2_l2_set(qcow2, slice, i, qcow2_encode(qcow2, &cluster));
+		cluster.host_offset += qcow2->cluster_size;
+	}
+}
+
 /* Clusters from @offset on, as many as one slice and one run have room for. */
 static int preallocate_run(struct qcow2 *qcow2, uint64_t offset,
 			   enum preallocation how, uint64_t *ret_count)
 {
 	uint64_t wanted = div_round_up(qcow2->image.size - offset,
-				       qcow2->cluster_size);
+				       qcow2->cluster_size),
+		 host;
 	struct qcow2_l2_slice slice;
-	uint64_t first, host;
 	int ret = qcow2_l2_own(qcow2, offset, &slice);
 
 	if (!ret)
-		ret = qcow2_alloc_take(qcow2, min_u64(wanted, slice.left),
-				       &first, ret_count);
+		ret = take(qcow2, offset, min_u64(wanted, slice.left), &host,
+			   ret_count);
 	if (ret)
 		return ret;
-	host = first << qcow2->cluster_bits;
-	ret = file_preallocate(qcow2->image.file, host,
+	ret = file_preallocate(qcow2->image.data, host,
 			       *ret_count << qcow2->cluster_bits, how);
 	if (ret) {
-		qcow2_alloc_undo(qcow2, first, *ret_count);
+		if (!qcow2_has_data_file(qcow2))
+			qcow2_alloc_undo(qcow2, qcow2_cluster_of(qcow2, host),
+					 *ret_count);
 		return ret;
 	}
 	qcow2_order_wrote(qcow2, QCOW2_STAGE_REFCOUNTS);
-	for (uint64_t i = 0; i < *ret_count; i++)
-		qcow2_l2_set(qcow2, &slice, i,
-			     (host + (i << qcow2->cluster_bits)) |
-				     QCOW2_COPIED);
+	point(qcow2, &slice, host, *ret_count);
 	return 0;
 }
 

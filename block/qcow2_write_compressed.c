@@ -122,11 +122,11 @@ static int publish(struct qcow2 *qcow2, uint64_t offset, uint64_t entry)
 
 	if (ret)
 		return ret;
-	if (!qcow2_decode(qcow2, qcow2_entry(slice.data, slice.index), &old))
+	if (!qcow2_decode(qcow2, offset, qcow2_l2_get(qcow2, &slice, 0), &old))
 		return qcow2_bad_l2(qcow2, offset,
-				    qcow2_entry(slice.data, slice.index));
+				    qcow2_l2_get(qcow2, &slice, 0));
 	qcow2_order_wrote(qcow2, QCOW2_STAGE_REFCOUNTS);
-	qcow2_l2_set(qcow2, &slice, 0, entry);
+	qcow2_l2_set(qcow2, &slice, 0, (struct qcow2_entry){.word = entry});
 	qcow2_l2_release(qcow2, &old);
 	return 0;
 }
@@ -166,6 +166,8 @@ int qcow2_write_compressed(struct image *image, uint64_t offset,
 
 	if (qcow2->corrupt)
 		return -EUCLEAN;
+	if (qcow2_has_data_file(qcow2))
+		return -ENOTSUP;
 	if (!is_aligned(offset, qcow2->cluster_size) || !length ||
 	    length >= qcow2->cluster_size)
 		return -EINVAL;

@@ -12,23 +12,34 @@ struct shape {
 	struct qcow2_create_options create;
 	uint64_t l2_cache_size;
 	uint64_t backing_sectors; /* 0: none */
+	enum { DATA_INSIDE, DATA_OUTSIDE, DATA_RAW } data;
 };
 
 #define DISK_SECTORS 1000 /* the last cluster is a part of one */
 
 static const struct shape shapes[] = {
-	{TEST_CREATE(512 * DISK_SECTORS, 9, 3, 4, 0), 1, 0},
-	{TEST_CREATE(512 * DISK_SECTORS, 9, 3, 6, 0), 0, 700},
-	{TEST_CREATE(512 * DISK_SECTORS, 10, 3, 0, 0), 1, 2000},
-	{TEST_CREATE(512 * DISK_SECTORS, 10, 3, 1, 0), 0, 0},
-	{TEST_CREATE(512 * DISK_SECTORS, 12, 3, 2, 0), 1, 700},
-	{TEST_CREATE(512 * DISK_SECTORS, 12, 3, 3, 0), 0, 0},
-	{TEST_CREATE(512 * DISK_SECTORS, 16, 3, 5, 0), 1, 701},
-	{TEST_CREATE(512 * DISK_SECTORS, 16, 3, 4, 0), 0, 0},
-	{TEST_CREATE(512 * DISK_SECTORS, 21, 3, 4, 0), 0, 700},
-	{TEST_CREATE(512 * DISK_SECTORS, 9, 2, 4, 0), 1, 700},
-	{TEST_CREATE(512 * DISK_SECTORS, 12, 2, 4, 0), 0, 0},
-	{TEST_CREATE(512 * DISK_SECTORS, 16, 2, 4, 0), 0, 700},
+	{TEST_CREATE(512 * DISK_SECTORS, 9, 3, 4, 0), 1, 0, DATA_INSIDE},
+	{TEST_CREATE(512 * DISK_SECTORS, 9, 3, 6, 0), 0, 700, DATA_INSIDE},
+	{TEST_CREATE(512 * DISK_SECTORS, 10, 3, 0, 0), 1, 2000, DATA_INSIDE},
+	{TEST_CREATE(512 * DISK_SECTORS, 10, 3, 1, 0), 0, 0, DATA_INSIDE},
+	{TEST_CREATE(512 * DISK_SECTORS, 12, 3, 2, 0), 1, 700, DATA_INSIDE},
+	{TEST_CREATE(512 * DISK_SECTORS, 12, 3, 3, 0), 0, 0, DATA_INSIDE},
+	{TEST_CREATE(512 * DISK_SECTORS, 16, 3, 5, 0), 1, 701, DATA_INSIDE},
+	{TEST_CREATE(512 * DISK_SECTORS, 16, 3, 4, 0), 0, 0, DATA_INSIDE},
+	{TEST_CREATE(512 * DISK_SECTORS, 21, 3, 4, 0), 0, 700, DATA_INSIDE},
+	{TEST_CREATE(512 * DISK_SECTORS, 9, 2, 4, 0), 1, 700, DATA_INSIDE},
+	{TEST_CREATE(512 * DISK_SECTORS, 12, 2, 4, 0), 0, 0, DATA_INSIDE},
+	{TEST_CREATE(512 * DISK_SECTORS, 16, 2, 4, 0), 0, 700, DATA_INSIDE},
+	{TEST_CREATE_EXTENDED(512 * DISK_SECTORS, 14, 4), 0, 0, DATA_INSIDE},
+	{TEST_CREATE_EXTENDED(512 * DISK_SECTORS, 14, 0), 1, 700, DATA_INSIDE},
+	{TEST_CREATE_EXTENDED(512 * DISK_SECTORS, 15, 6), 0, 701, DATA_INSIDE},
+	{TEST_CREATE_EXTENDED(512 * DISK_SECTORS, 16, 4), 1, 2000, DATA_INSIDE},
+	{TEST_CREATE_EXTENDED(512 * DISK_SECTORS, 21, 4), 0, 700, DATA_INSIDE},
+	{TEST_CREATE(512 * DISK_SECTORS, 9, 3, 4, 0), 1, 700, DATA_OUTSIDE},
+	{TEST_CREATE(512 * DISK_SECTORS, 16, 3, 4, 0), 0, 0, DATA_OUTSIDE},
+	{TEST_CREATE(512 * DISK_SECTORS, 12, 3, 4, 0), 0, 0, DATA_RAW},
+	{TEST_CREATE_EXTENDED(512 * DISK_SECTORS, 14, 4), 1, 700, DATA_OUTSIDE},
+	{TEST_CREATE_EXTENDED(512 * DISK_SECTORS, 15, 4), 0, 0, DATA_RAW},
 };
 
 static void run_random(struct test_disk *disk, unsigned int count)
@@ -60,27 +71,47 @@ static void check_closed(struct test_disk *disk, struct file *file)
 	CHECK_EQUAL(check.leaks, 0);
 }
 
+/* Without a look at the image, a raw data file is the disk. */
+static void check_raw(struct test_disk *disk, struct file *data)
+{
+	uint8_t sector[BLOCK_SECTOR];
+
+	for (uint64_t i = 0; i < disk->sectors && !test_failed; i++) {
+		file_read(data, sector, sizeof(sector), i * BLOCK_SECTOR);
+		CHECK_EQUAL(test_sector_value(sector), disk->value[i]);
+	}
+}
+
 static void run_shape(const struct shape *shape, uint64_t seed)
 {
-	struct file *file = test_image_new(&shape->create);
+	struct qcow2_create_options create = shape->create;
+	struct file *file, *data = NULL;
 	struct image *backing = NULL, *image;
 	struct test_disk *disk;
 
+	create.data_file = shape->data ? "data" : NULL;
+	create.data_file_raw = shape->data == DATA_RAW;
+	file = test_image_new(&create);
 	if (shape->backing_sectors)
 		backing = test_backing_new(shape->backing_sectors);
-	image = test_image_open(file, shape->l2_cache_size, backing);
+	if (shape->data)
+		data = file_memory_new(NULL, 0);
+	image = test_image_open_data(file, shape->l2_cache_size, backing, data);
 	REQUIRE(image);
 	disk = test_disk_new(image, seed);
 	for (unsigned int i = 0; i < 3 && !test_failed; i++) {
 		run_random(disk, 100);
 		check_closed(disk, file);
+		if (shape->data == DATA_RAW)
+			check_raw(disk, data);
 	}
 	block_close(disk->block);
 	free(disk);
 	if (test_failed)
-		printf("# clusters of 2^%u, version %u, refcount order %u\n",
-		       shape->create.cluster_bits, shape->create.version,
-		       shape->create.refcount_order);
+		printf("# clusters of 2^%u, version %u, refcount order %u, "
+		       "extended %d, data file %d\n",
+		       create.cluster_bits, create.version,
+		       create.refcount_order, create.extended_l2, shape->data);
 }
 
 static void random_operations(void)

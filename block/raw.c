@@ -70,6 +70,10 @@ int raw_open(struct file *file, const struct image_options *options,
 	uint64_t size = file_size(file);
 	struct image *image;
 
+	if (options->data_file)
+		return err_set(err, EINVAL,
+			       "%s is a raw disk, which has no data file",
+			       options->name);
 	if (size > INT64_MAX - BLOCK_SECTOR)
 		return err_set(err, EFBIG, "%s is too large", options->name);
 	image = calloc(1, sizeof(*image));
@@ -77,6 +81,7 @@ int raw_open(struct file *file, const struct image_options *options,
 		return err_set(err, ENOMEM, "out of memory");
 	image->ops = &raw_ops;
 	image->file = file;
+	image->data = file;
 	image->size = align_up(size, BLOCK_SECTOR);
 	image->discard_granularity = RAW_DISCARD_GRANULARITY;
 	image->read_only = options->read_only;

@@ -8,6 +8,7 @@
 #ifndef BLOCK_TEST_CHECK_H
 #define BLOCK_TEST_CHECK_H
 
+#include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -19,7 +20,9 @@ struct test_check {
 	uint64_t size;
 	unsigned int cluster_bits;
 	unsigned int order;
-	uint64_t clusters; /* of the file, the last perhaps in part */
+	unsigned int entry_size; /* of L2 */
+	bool data_file;		 /* guest clusters are not counted */
+	uint64_t clusters;	 /* of the file, the last perhaps in part */
 	uint32_t *references;
 	unsigned int errors;
 	unsigned int leaks;
@@ -82,19 +85,50 @@ static inline void test_check_copied(struct test_check *check, uint64_t entry)
 		check->errors++;
 }
 
-static inline void test_check_l2_entry(struct test_check *check, uint64_t entry)
+/* Subclusters: none is data and zeroes, none is data without a cluster. */
+static inline void test_check_bitmap(struct test_check *check, uint64_t entry,
+				     uint64_t bitmap)
+{
+	uint32_t data = (uint32_t)bitmap, zero = (uint32_t)(bitmap >> 32);
+	bool has_cluster = entry & 0xfffffffffffe00 ||
+			   (check->data_file && entry >> 63);
+
+	if (data & zero || (data && !has_cluster) ||
+	    (entry >> 62 & 1 && bitmap))
+		check->errors++;
+}
+
+static inline void test_check_l2_entry(struct test_check *check, uint64_t where,
+				       uint64_t guest)
 {
 	unsigned int x = 62 - (check->cluster_bits - 8);
+	uint64_t entry = test_get(check, where, 8);
 	uint64_t offset = entry & ((1ULL << x) - 1), sectors;
 
+	if (check->entry_size == 16)
+		test_check_bitmap(check, entry, test_get(check, where + 8, 8));
 	if (entry >> 62 & 1) {
 		sectors = (entry & ((1ULL << 62) - 1)) >> x;
 		test_refer(check, offset, (sectors + 1) * 512 - offset % 512);
+		check->errors += check->data_file;
+	} else if (check->data_file) {
+		if (entry >> 63 && (entry & 0xfffffffffffe00) != guest)
+			check->errors++;
 	} else if (entry & 0xfffffffffffe00) {
 		test_refer(check, entry & 0xfffffffffffe00,
 			   1ULL << check->cluster_bits);
 		test_check_copied(check, entry);
 	}
+}
+
+static inline void test_check_l2_table(struct test_check *check,
+				       uint64_t offset, uint64_t index)
+{
+	uint64_t count = (1ULL << check->cluster_bits) / check->entry_size;
+
+	for (uint64_t i = 0; i < count; i++)
+		test_check_l2_entry(check, offset + i * check->entry_size,
+				    (index * count + i) << check->cluster_bits);
 }
 
 static inline void test_check_tables(struct test_check *check)
@@ -119,11 +153,7 @@ static inline void test_check_tables(struct test_check *check)
 			continue;
 		test_refer(check, entry & 0xfffffffffffe00, size);
 		test_check_copied(check, entry);
-		for (uint64_t j = 0; j < size; j += 8)
-			test_check_l2_entry(
-				check,
-				test_get(check, (entry & 0xfffffffffffe00) + j,
-					 8));
+		test_check_l2_table(check, entry & 0xfffffffffffe00, i);
 	}
 }
 
@@ -132,12 +162,18 @@ static inline struct test_check test_check_image(const uint8_t *data,
 						 uint64_t size)
 {
 	struct test_check check = {.data = data, .size = size};
-	uint64_t refcount;
+	uint64_t refcount, features;
 
 	check.cluster_bits = (unsigned int)test_get(&check, 20, 4);
 	check.order = test_get(&check, 4, 4) == 2
 			      ? 4
 			      : (unsigned int)test_get(&check, 96, 4);
+	check.entry_size = 8;
+	if (test_get(&check, 4, 4) > 2) {
+		features = test_get(&check, 72, 8);
+		check.data_file = features & 4;
+		check.entry_size = features & 16 ? 16 : 8;
+	}
 	check.clusters = (size >> check.cluster_bits) + 1;
 	check.references = calloc(check.clusters, sizeof(uint32_t));
 	test_check_tables(&check);

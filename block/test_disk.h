@@ -26,6 +26,13 @@
 		.compression = (type),                                  \
 	}
 
+/* The same with subclusters. */
+#define TEST_CREATE_EXTENDED(bytes, bits, order)                       \
+	{                                                              \
+		.size = (bytes), .cluster_bits = (bits), .version = 3, \
+		.refcount_order = (order), .extended_l2 = true,        \
+	}
+
 struct test_random {
 	uint64_t state;
 };
@@ -228,14 +235,16 @@ static inline struct file *test_image_new(
 	return file;
 }
 
-/* Opens @file for writing, over @backing (which may be NULL). */
-static inline struct image *test_image_open(struct file *file,
-					    uint64_t l2_cache_size,
-					    struct image *backing)
+/* Opens @file for writing, over @backing, with @data (which may be NULL). */
+static inline struct image *test_image_open_data(struct file *file,
+						 uint64_t l2_cache_size,
+						 struct image *backing,
+						 struct file *data)
 {
 	struct image_options options = {
 		.name = "test",
 		.l2_cache_size = l2_cache_size,
+		.data_file = data,
 	};
 	struct image *image = NULL;
 	struct err err;
@@ -247,6 +256,13 @@ static inline struct image *test_image_open(struct file *file,
 	}
 	image->backing = backing;
 	return image;
+}
+
+static inline struct image *test_image_open(struct file *file,
+					    uint64_t l2_cache_size,
+					    struct image *backing)
+{
+	return test_image_open_data(file, l2_cache_size, backing, NULL);
 }
 
 /* A raw backing file of that many sectors, each with its own value. */

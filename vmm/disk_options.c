@@ -78,6 +78,15 @@ static int set_serial(struct disk_options *disk, const char *value,
 	return 0;
 }
 
+static int set_data_file(struct disk_options *disk, const char *value,
+			 struct err *err)
+{
+	if (!*value)
+		return err_set(err, EINVAL, "data-file= needs a file name");
+	disk->block.data_file = value;
+	return 0;
+}
+
 static int set_read_only(struct disk_options *disk, const char *value,
 			 struct err *err)
 {
@@ -105,11 +114,11 @@ struct disk_key {
 };
 
 static const struct disk_key keys[] = {
-	{"format", true, choose_format},   {"cache", true, choose_cache},
-	{"backing", true, choose_backing}, {"queues", true, set_queues},
-	{"l2-cache", true, set_l2_cache},  {"serial", true, set_serial},
-	{"ro", false, set_read_only},	   {"snapshot", false, set_snapshot},
-	{"data-file", true, NULL},	   {"snapshot-id", true, NULL},
+	{"format", true, choose_format},    {"cache", true, choose_cache},
+	{"backing", true, choose_backing},  {"queues", true, set_queues},
+	{"l2-cache", true, set_l2_cache},   {"serial", true, set_serial},
+	{"ro", false, set_read_only},	    {"snapshot", false, set_snapshot},
+	{"data-file", true, set_data_file}, {"snapshot-id", true, NULL},
 };
 
 static int unknown_key(const char *typed, struct err *err)

@@ -37,6 +37,8 @@ const char options_help[] =
 	"      backing=near|on|off        whether a backing file that the\n"
 	"                         image names may be opened: only from the\n"
 	"                         image's own directory or below (near)\n"
+	"      data-file=FILE     holds the data of an image that keeps them\n"
+	"                         in another file\n"
 	"  --rng on|off           a virtio entropy device (on)\n"
 	"  --console stdio|null|pty|file,path=FILE\n"
 	"                         the guest's ttyS0 (stdio); Ctrl-A x ends the\n"

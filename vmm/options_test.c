@@ -332,7 +332,8 @@ static void help_tells_of_each_option(void)
 		"--no-reboot",	 "--debug-exit",  "--timeout DURATION",
 		"--discovery",	 "format=",	  "queues=N",
 		"cache=",	 "l2-cache=SIZE", "serial=TEXT",
-		"backing=",	 "  ro ",	  "  snapshot ",
+		"backing=",	 "data-file=",	  "  ro ",
+		"  snapshot ",
 	};
 
 	for (size_t i = 0; i < ARRAY_LENGTH(names); i++)
