@@ -165,7 +165,8 @@ static int make_qcow2_options(const struct img_create *create,
 		(unsigned int)__builtin_ctzll(create->cluster_size);
 	qcow2->refcount_order =
 		(unsigned int)__builtin_ctzll(create->refcount_bits);
-	if (qcow2->size > qcow2_create_size_max(qcow2->cluster_bits, qcow2->extended_l2))
+	if (qcow2->size >
+	    qcow2_create_size_max(qcow2->cluster_bits, qcow2->extended_l2))
 		return err_set(err, EFBIG,
 			       "The image size is too large for file format "
 			       "'qcow2' (try using a larger cluster size)");
