@@ -15,7 +15,7 @@ static const char *program = "alcor img";
 
 static const struct img_command *const commands[] = {
 	&img_info_command,    &img_create_command,  &img_map_command,
-	&img_compare_command, &img_convert_command,
+	&img_compare_command, &img_convert_command, &img_io_command,
 };
 
 static void report(const char *format, va_list args)
@@ -78,12 +78,11 @@ static void print_synopsis(const struct img_command *command)
 static int print_help(void)
 {
 	printf("usage: %s COMMAND [OPTIONS]\n\n"
-	       "qemu-img's commands, for raw and qcow2 files:\n",
+	       "qemu-img's commands, and qemu-io, for raw and qcow2 files:\n",
 	       program);
 	for (size_t i = 0; i < ARRAY_LENGTH(commands); i++)
 		print_synopsis(commands[i]);
-	printf("  io [-c COMMAND]... [-f FORMAT] [-rnsCU] [FILE]\n"
-	       "\nalcor(1) says what each of them does.\n");
+	printf("\nalcor(1) says what each of them does.\n");
 	return IMG_OK;
 }
 
@@ -123,12 +122,11 @@ static int run(const struct img_command *command, int argc, char **argv)
 
 static int unknown_command(const char *typed)
 {
-	const char *words[ARRAY_LENGTH(commands) + 2] = {NULL};
+	const char *words[ARRAY_LENGTH(commands) + 1] = {NULL};
 	const char *near;
 
 	for (size_t i = 0; i < ARRAY_LENGTH(commands); i++)
 		words[i] = commands[i]->name;
-	words[ARRAY_LENGTH(commands)] = "io";
 	near = parse_nearest(typed, words);
 	if (near)
 		img_error("Command not found: %s; did you mean %s?", typed,
@@ -169,8 +167,12 @@ int img_command_as_qemu(int argc, char **argv)
 	const char *slash = strrchr(name, '/');
 
 	name = slash ? slash + 1 : name;
-	if (strcmp(name, "qemu-img"))
+	if (!strcmp(name, "qemu-img")) {
+		program = "qemu-img";
+		return img_command(argc - 1, argv + 1);
+	}
+	if (strcmp(name, "qemu-io"))
 		return -1;
-	program = "qemu-img";
-	return img_command(argc - 1, argv + 1);
+	program = "qemu-io";
+	return finish(run(&img_io_command, argc, argv));
 }

@@ -20,10 +20,8 @@ struct img_command {
 };
 
 extern const struct img_command img_info_command, img_create_command,
-	img_map_command, img_compare_command, img_convert_command;
-
-/* Has its own way with options and files; see img_io.h. */
-int img_io_run(int argc, char **argv);
+	img_map_command, img_compare_command, img_convert_command,
+	img_io_command;
 
 /* Is it --output=json? IMG_FAILED, and told, if it is neither that nor human.
  */

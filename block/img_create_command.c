@@ -52,6 +52,7 @@ static int look_at_backing(struct img_create *create, struct err *err)
 	struct img_open open = {
 		.format = create->backing_format,
 		.backing = BLOCK_BACKING_IGNORED,
+		.plain = true,
 	};
 	struct img_disk disk;
 	char *path;
@@ -63,8 +64,11 @@ static int look_at_backing(struct img_create *create, struct err *err)
 	open.path = path;
 	ret = img_disk_open(&disk, &open, err);
 	free(path);
-	if (ret)
+	if (ret) {
+		strncat(err->text, "\nCould not open backing image.",
+			sizeof(err->text) - strlen(err->text) - 1);
 		return ret;
+	}
 	if (!create->has_size)
 		create->size = disk.size;
 	create->has_size = true;

@@ -149,7 +149,7 @@ int img_disk_open(struct img_disk *disk, const struct img_open *open,
 
 	*disk = (struct img_disk){0};
 	ret = open_chain(disk, open, err);
-	if (ret)
+	if (ret && !open->plain)
 		err_prefix(err, "Could not open '%s'", open->path);
 	return ret;
 }

@@ -19,6 +19,7 @@ struct img_open {
 	bool snapshot; /* writes go to a nameless overlay */
 	bool no_lock;
 	bool direct; /* O_DIRECT */
+	bool plain;  /* the sentence does not begin with "Could not open" */
 	enum block_backing backing;
 };
 

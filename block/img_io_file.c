@@ -1,0 +1,299 @@
+/* block/img_io_file.c - commands about the open file; see img_io.h. */
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/math.h"
+#include "block/img_command.h"
+#include "block/img_info.h"
+#include "block/img_io.h"
+#include "block/img_size.h"
+#include "block/img_status.h"
+
+int io_open(struct io *io)
+{
+	struct err err;
+	int ret;
+
+	io->how.path = io->path;
+	io->how.plain = true;
+	ret = img_disk_open(&io->disk, &io->how, &err);
+	if (ret)
+		img_error("can't open device %s: %s", io->path, err.text);
+	io->is_open = !ret;
+	return ret;
+}
+
+int io_close(struct io *io)
+{
+	int ret;
+
+	io_wait_pending(io);
+	if (!io->is_open)
+		return 0;
+	ret = img_disk_close(&io->disk);
+	if (ret)
+		img_error("error while closing %s: %s", io->path,
+			  strerror(-ret));
+	io->is_open = false;
+	return ret;
+}
+
+/* "driver=qcow2" is the one of QEMU's many options that has a meaning here. */
+static int set_driver(struct io *io, const char *option)
+{
+	static const char driver[] = "driver=";
+
+	if (strncmp(option, driver, strlen(driver))) {
+		img_error("open -o %s is not supported; driver=qcow2 or "
+			  "driver=raw is",
+			  option);
+		return -EINVAL;
+	}
+	io->how.format = strcmp(option + strlen(driver), "raw") ? "qcow2"
+								: "raw";
+	return 0;
+}
+
+static int set_cache(struct io *io, const char *mode)
+{
+	struct err err;
+	int ret = img_cache_parse(mode, &io->how.direct, &err);
+
+	if (ret)
+		img_error("Invalid cache option: %s", mode);
+	return ret;
+}
+
+/* The letters of open; the index of the file's name, or -errno. */
+static int parse_open(struct io *io, int argc, char **argv)
+{
+	int letter, ret = 0;
+
+	optind = 0;
+	opterr = 1;
+	while (!ret && (letter = getopt(argc, argv, "rsCnkUt:d:o:")) != -1) {
+		if (letter == 'r')
+			io->how.writable = false;
+		else if (letter == 's')
+			io->how.snapshot = true;
+		else if (letter == 'n')
+			io->how.direct = true;
+		else if (letter == 'C')
+			io->copy_on_read = true;
+		else if (letter == 'U')
+			io->how.no_lock = true;
+		else if (letter == 't')
+			ret = set_cache(io, optarg);
+		else if (letter == 'o')
+			ret = set_driver(io, optarg);
+		else if (letter == '?')
+			return io_usage(argv[0]);
+	}
+	if (ret)
+		return ret;
+	return argc - optind == 1 ? optind : io_usage(argv[0]);
+}
+
+int io_open_command(struct io *io, int argc, char **argv)
+{
+	struct io next = {.how.writable = true};
+	int index = parse_open(&next, argc, argv);
+
+	if (index < 0)
+		return index;
+	if (io->is_open) {
+		img_error("file open already, try 'help close'");
+		return -EBUSY;
+	}
+	io->how = next.how;
+	io->copy_on_read = next.copy_on_read;
+	free(io->path);
+	io->path = strdup(argv[index]);
+	return io->path ? io_open(io) : -ENOMEM;
+}
+
+int io_close_command(struct io *io, int argc, char **argv)
+{
+	(void)argc;
+	(void)argv;
+	return io_close(io);
+}
+
+/* The letters of reopen, into io->how. */
+static int parse_reopen(struct io *io, int argc, char **argv)
+{
+	bool said = false;
+	int letter, ret = 0;
+
+	optind = 0;
+	opterr = 1;
+	while (!ret && (letter = getopt(argc, argv, "c:o:rw")) != -1) {
+		switch (letter) {
+		case 'r':
+		case 'w':
+			if (said) {
+				img_error("Only one -r/-w option may be given");
+				return -EINVAL;
+			}
+			said = true;
+			io->how.writable = letter == 'w';
+			break;
+		case 'c':
+			ret = set_cache(io, optarg);
+			break;
+		case 'o':
+			img_error("Cannot change the option '%.*s'",
+				  (int)strcspn(optarg, "="), optarg);
+			return -EINVAL;
+		default:
+			return io_usage(argv[0]);
+		}
+	}
+	if (!ret && optind != argc)
+		ret = io_usage(argv[0]);
+	return ret;
+}
+
+int io_reopen(struct io *io, int argc, char **argv)
+{
+	struct io next = {.how = io->how};
+	int ret = parse_reopen(&next, argc, argv);
+
+	if (ret)
+		return ret;
+	ret = io_close(io);
+	if (ret)
+		return ret;
+	io->how = next.how;
+	return io_open(io);
+}
+
+/* Where a VM's state would lie: behind what the disk's L2 tables can map. */
+static uint64_t vm_state_offset(const struct img_info *info)
+{
+	uint64_t entry = info->qcow2.extended_l2 ? 16 : 8;
+	uint64_t size = info->qcow2.cluster_size, covered = size / entry * size;
+
+	return div_round_up(info->image->size, covered) * covered;
+}
+
+int io_info(struct io *io, int argc, char **argv)
+{
+	char cluster[IMG_SIZE_TEXT_MAX], state[IMG_SIZE_TEXT_MAX];
+	struct img_info info;
+	struct err err;
+	double offset = 0;
+
+	(void)argc;
+	(void)argv;
+	if (img_info_init(&info, &io->disk, &err)) {
+		img_error("%s", err.text);
+		return -EIO;
+	}
+	if (info.is_qcow2)
+		offset = (double)vm_state_offset(&info);
+	printf("format name: %s\ncluster size: %s\nvm state offset: %s\n",
+	       info.is_qcow2 ? "qcow2" : "raw",
+	       img_size_io_text((double)info.qcow2.cluster_size, cluster),
+	       img_size_io_text(offset, state));
+	if (info.is_qcow2)
+		img_info_print_specific(&info);
+	img_info_fini(&info);
+	return 0;
+}
+
+int io_length(struct io *io, int argc, char **argv)
+{
+	char text[IMG_SIZE_TEXT_MAX];
+
+	(void)argc;
+	(void)argv;
+	printf("%s\n", img_size_io_text((double)io->disk.size, text));
+	return 0;
+}
+
+/* --- What is allocated in the image itself -------------------------------- */
+
+/* The front of a range that is alike; *ret_length says how long it is. */
+static int find_allocated(struct io *io, uint64_t offset, uint64_t length,
+			  bool *ret_allocated, uint64_t *ret_length)
+{
+	struct img_status status;
+	bool allocated;
+	int ret;
+
+	*ret_length = 0;
+	while (length) {
+		ret = img_status_get(&io->disk, offset, length, &status);
+		if (ret) {
+			img_error("Failed to get allocation status: %s",
+				  strerror(-ret));
+			return ret;
+		}
+		allocated = status.present && !status.depth;
+		if (*ret_length && allocated != *ret_allocated)
+			break;
+		*ret_allocated = allocated;
+		*ret_length += status.length;
+		offset += status.length;
+		length -= status.length;
+	}
+	return 0;
+}
+
+int io_map(struct io *io, int argc, char **argv)
+{
+	char length_text[IMG_SIZE_TEXT_MAX], offset_text[IMG_SIZE_TEXT_MAX];
+	uint64_t offset = 0, length;
+	bool allocated;
+	int ret;
+
+	(void)argc;
+	(void)argv;
+	for (; offset < io->disk.size; offset += length) {
+		ret = find_allocated(io, offset, io->disk.size - offset,
+				     &allocated, &length);
+		if (ret)
+			return ret;
+		printf("%s (0x%" PRIx64 ") bytes %s allocated at offset %s "
+		       "(0x%" PRIx64 ")\n",
+		       img_size_io_text((double)length, length_text), length,
+		       allocated ? "   " : "not",
+		       img_size_io_text((double)offset, offset_text), offset);
+	}
+	return 0;
+}
+
+int io_alloc(struct io *io, int argc, char **argv)
+{
+	uint64_t start, count = BLOCK_SECTOR, offset, end, length, sum = 0;
+	char text[IMG_SIZE_TEXT_MAX];
+	bool allocated;
+	int ret;
+
+	ret = io_parse_size(argv[1], &start);
+	if (!ret && argc == 3)
+		ret = io_parse_size(argv[2], &count);
+	if (ret)
+		return ret;
+	offset = min_u64(start, io->disk.size);
+	end = offset + min_u64(count, io->disk.size - offset);
+	count = end - offset;
+	/* The tables' unit is a sector; the ends of the range need not be. */
+	for (uint64_t at = align_down(offset, BLOCK_SECTOR); at < end;
+	     at += length) {
+		ret = find_allocated(io, at, align_up(end, BLOCK_SECTOR) - at,
+				     &allocated, &length);
+		if (ret)
+			return ret;
+		if (allocated)
+			sum += min_u64(at + length, end) - max_u64(at, offset);
+	}
+	printf("%" PRIu64 "/%" PRIu64 " bytes allocated at offset %s\n", sum,
+	       count, img_size_io_text((double)start, text));
+	return 0;
+}
