@@ -11,7 +11,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#define MACHINE_CPUS_MAX   16
+#define MACHINE_CPUS_MAX   64
 #define MACHINE_VIRTIO_MAX 64
 #define MACHINE_MEMORY_MAX 8
 
