@@ -94,6 +94,20 @@ static size_t find_difference(const uint8_t *a, const uint8_t *b, size_t length)
 	return min_u64(at, length);
 }
 
+/* Where something else than zeroes begins, in whole sectors; @length if
+ * nowhere.
+ */
+static size_t find_data(const uint8_t *data, size_t length)
+{
+	static const uint8_t zeroes[BLOCK_SECTOR];
+	size_t at = 0;
+
+	while (at < length &&
+	       !memcmp(data + at, zeroes, min_u64(BLOCK_SECTOR, length - at)))
+		at += BLOCK_SECTOR;
+	return min_u64(at, length);
+}
+
 static int compare_data(struct compare *compare, uint64_t offset,
 			uint64_t length)
 {
@@ -118,7 +132,6 @@ static int compare_data(struct compare *compare, uint64_t offset,
 static int check_zero(struct compare *compare, struct side *side,
 		      uint64_t offset, uint64_t length)
 {
-	static const uint8_t zeroes[BUFFER_SIZE];
 	size_t part, at;
 	int ret;
 
@@ -127,7 +140,7 @@ static int check_zero(struct compare *compare, struct side *side,
 		ret = read_side(side, offset, part);
 		if (ret)
 			return ret;
-		at = find_difference(side->buffer, zeroes, part);
+		at = find_data(side->buffer, part);
 		if (at < part)
 			return differ_at(compare, offset + at);
 	}

@@ -17,6 +17,7 @@
 
 #include "base/math.h"
 #include "base/parse.h"
+#include "block/backing.h"
 #include "block/img_command.h"
 #include "block/img_create.h"
 #include "block/img_size.h"
@@ -62,7 +63,8 @@ struct request {
 	char *create_options; /* owned; "": none */
 	struct img_create create;
 	bool must_create;
-	bool is_made; /* the target is ours to remove */
+	char *data_path; /* owned; of a target with a data file, or NULL */
+	bool is_made;	 /* the target is ours to remove */
 };
 
 /* --- What was typed ------------------------------------------------------- */
@@ -179,6 +181,12 @@ static int create_target(struct request *request)
 	if (!create->has_size)
 		create->size = request->convert.size;
 	request->convert.target_has_backing = create->backing;
+	if (create->data_file) {
+		request->data_path = backing_path(create->path,
+						  create->data_file);
+		if (!request->data_path)
+			return img_failed("out of memory");
+	}
 	if (img_create_make(create, &err))
 		return img_failed("%s: error while converting %s: %s",
 				  request->target_path,
@@ -207,6 +215,7 @@ static int open_target(struct request *request)
 	open.direct = false;
 	if (request->is_made)
 		open.backing = BLOCK_BACKING_ON;
+	open.data_file = request->data_path;
 	if (!ret && cache)
 		ret = img_cache_parse(cache, &open.direct, &err);
 	if (!ret)
@@ -350,6 +359,7 @@ static int convert_run(const struct img_args *args)
 		ret = run(request);
 	img_create_fini(&request->create);
 	free(request->create_options);
+	free(request->data_path);
 	free(request);
 	return ret;
 }

@@ -3,12 +3,14 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/fd.h"
 #include "base/math.h"
+#include "block/backing.h"
 #include "block/img_disk.h"
 #include "block/qcow2_create.h"
 
@@ -38,7 +40,7 @@ static int choose_preallocation(const struct img_create *create,
 	if (create->preallocation)
 		how = choose("preallocation", create->preallocation, words,
 			     err);
-	if (how > PREALLOCATE_NONE && create->backing)
+	if (how > PREALLOCATE_NONE && create->backing && !create->extended_l2)
 		return err_set(
 			err, EINVAL,
 			"Backing file and preallocation can only be used "
@@ -117,6 +119,14 @@ static int check_version_2(const struct img_create *create,
 			       "Different refcount widths than 16 bits require "
 			       "compatibility level 1.1 or above (use "
 			       "version=v3 or greater)");
+	if (create->extended_l2)
+		return err_set(err, EINVAL,
+			       "Extended L2 entries are only supported with %s",
+			       level);
+	if (create->data_file)
+		return err_set(err, EINVAL,
+			       "External data files are only supported with %s",
+			       level);
 	if (qcow2->compression)
 		return err_set(err, EINVAL,
 			       "Non-zlib compression type is only supported "
@@ -125,15 +135,25 @@ static int check_version_2(const struct img_create *create,
 	return 0;
 }
 
-static int check_backing(const struct img_create *create, struct err *err)
+/* Files beside the image, and subclusters. */
+static int check_features(const struct img_create *create, struct err *err)
 {
 	if (create->backing_format && !create->backing)
 		return err_set(err, EINVAL,
 			       "Backing format cannot be used without backing "
 			       "file");
-	if (create->extended_l2)
-		return err_set(err, ENOTSUP,
-			       "Images with extended L2 tables cannot be made");
+	if (create->extended_l2 &&
+	    create->cluster_size < 1U << QCOW2_CLUSTER_BITS_MIN_EXTENDED)
+		return err_set(err, EINVAL,
+			       "Extended L2 entries are only supported with "
+			       "cluster sizes of at least %u bytes",
+			       1U << QCOW2_CLUSTER_BITS_MIN_EXTENDED);
+	if (create->data_file_raw && !create->data_file)
+		return err_set(err, EINVAL, "data-file-raw requires data-file");
+	if (create->data_file_raw && create->backing)
+		return err_set(err, EINVAL,
+			       "Backing file and data-file-raw cannot be used "
+			       "at the same time");
 	return 0;
 }
 
@@ -147,6 +167,9 @@ static int make_qcow2_options(const struct img_create *create,
 	*qcow2 = (struct qcow2_create_options){
 		.size = align_up(create->size, BLOCK_SECTOR),
 		.lazy_refcounts = create->lazy_refcounts,
+		.extended_l2 = create->extended_l2,
+		.data_file = create->data_file,
+		.data_file_raw = create->data_file_raw,
 		.backing = create->backing,
 		.backing_format = create->backing_format,
 	};
@@ -158,7 +181,7 @@ static int make_qcow2_options(const struct img_create *create,
 	if (!ret)
 		ret = check_version_2(create, qcow2, err);
 	if (!ret)
-		ret = check_backing(create, err);
+		ret = check_features(create, err);
 	if (ret)
 		return ret;
 	qcow2->cluster_bits =
@@ -190,43 +213,6 @@ static int make_raw(const struct img_create *create, struct file *file,
 	return ret ? err_errno(err, -ret, "Could not resize file") : 0;
 }
 
-/* Without a word where the host's message says it all. */
-static int preallocate(const struct img_create *create, struct file *file,
-		       enum preallocation how, struct err *err)
-{
-	struct image_options options = {.name = create->path};
-	struct image *image;
-	int ret, closed;
-
-	ret = qcow2_open(file, &options, &image, err);
-	if (ret) {
-		file_close(file);
-		return ret;
-	}
-	ret = qcow2_preallocate(image, how);
-	closed = image_close(image);
-	ret = ret ? ret : closed;
-	return ret ? err_errno(err, -ret, "Could not preallocate") : 0;
-}
-
-/* Takes @file over. */
-static int fill(const struct img_create *create,
-		const struct qcow2_create_options *qcow2, struct file *file,
-		enum preallocation how, struct err *err)
-{
-	int ret;
-
-	if (create->format == BLOCK_RAW) {
-		ret = make_raw(create, file, how, err);
-	} else {
-		ret = qcow2_create(file, qcow2, err);
-		if (!ret && how != PREALLOCATE_NONE)
-			return preallocate(create, file, how, err);
-	}
-	file_close(file);
-	return ret;
-}
-
 /* Opens the file, empty, and says whether it was there before. */
 static int open_empty(const char *path, struct file **ret_file, bool *ret_new,
 		      struct err *err)
@@ -247,6 +233,94 @@ static int open_empty(const char *path, struct file **ret_file, bool *ret_new,
 		return 0;
 	file_close(*ret_file);
 	return err_errno(err, -ret, "Could not empty '%s'", path);
+}
+
+/* A data file is always one of its own, empty as the image is. */
+static int open_data_file(const struct img_create *create, struct file *file,
+			  struct file **ret_data, struct err *err)
+{
+	char *path = backing_path(create->path, create->data_file);
+	bool is_new;
+	int ret;
+
+	if (!path)
+		return err_set(err, ENOMEM, "out of memory");
+	ret = open_empty(path, ret_data, &is_new, err);
+	free(path);
+	if (ret)
+		return ret;
+	if ((*ret_data)->device == file->device &&
+	    (*ret_data)->inode == file->inode)
+		ret = err_set(err, EINVAL,
+			      "the image cannot be its own data file");
+	if (!ret)
+		ret = make_raw(create, *ret_data, PREALLOCATE_NONE, err);
+	if (ret)
+		file_close(*ret_data);
+	return ret;
+}
+
+/* Takes both files over. */
+static int preallocate(const struct img_create *create, struct file *file,
+		       struct file *data, enum preallocation how,
+		       struct err *err)
+{
+	struct image_options options = {
+		.name = create->path,
+		.data_file = data,
+	};
+	struct image *image;
+	int ret, closed;
+
+	ret = qcow2_open(file, &options, &image, err);
+	if (ret) {
+		file_close(file);
+		file_close(data);
+		return ret;
+	}
+	ret = qcow2_preallocate(image, how);
+	closed = image_close(image);
+	ret = ret ? ret : closed;
+	return ret ? err_errno(err, -ret, "Could not preallocate") : 0;
+}
+
+/* Takes @file over. A raw data file has a place for each cluster already. */
+static int fill_qcow2(const struct img_create *create,
+		      const struct qcow2_create_options *qcow2,
+		      struct file *file, enum preallocation how,
+		      struct err *err)
+{
+	struct file *data = NULL;
+	int ret = 0;
+
+	if (qcow2->data_file_raw && how == PREALLOCATE_NONE)
+		how = PREALLOCATE_METADATA;
+	if (qcow2->data_file)
+		ret = open_data_file(create, file, &data, err);
+	if (ret) {
+		file_close(file);
+		return ret;
+	}
+	ret = qcow2_create(file, qcow2, err);
+	if (!ret && how != PREALLOCATE_NONE)
+		return preallocate(create, file, data, how, err);
+	file_close(data);
+	file_close(file);
+	return ret;
+}
+
+/* Takes @file over. */
+static int fill(const struct img_create *create,
+		const struct qcow2_create_options *qcow2, struct file *file,
+		enum preallocation how, struct err *err)
+{
+	int ret;
+
+	if (create->format == BLOCK_QCOW2)
+		return fill_qcow2(create, qcow2, file, how, err);
+	ret = make_raw(create, file, how, err);
+	file_close(file);
+	return ret;
 }
 
 int img_create_make(const struct img_create *create, struct err *err)

@@ -19,6 +19,7 @@ struct img_create {
 	bool has_size;
 	char *backing;	      /* owned, as the others here; NULL: none */
 	char *backing_format; /* NULL: not said */
+	char *data_file;      /* NULL: none */
 	char *compat;	      /* NULL: 1.1 */
 	char *compression;    /* NULL: zlib */
 	char *preallocation;  /* NULL: off */
@@ -26,6 +27,7 @@ struct img_create {
 	uint64_t refcount_bits;
 	bool lazy_refcounts;
 	bool extended_l2;
+	bool data_file_raw;
 };
 
 /*

@@ -52,6 +52,7 @@ static int look_at_backing(struct img_create *create, struct err *err)
 	struct img_open open = {
 		.format = create->backing_format,
 		.backing = BLOCK_BACKING_IGNORED,
+		.describe = true,
 		.plain = true,
 	};
 	struct img_disk disk;

@@ -31,6 +31,10 @@ static const struct key {
 	 "Compatibility level (v2 [0.10] or v3 [1.1])"},
 	{"compression_type", KIND_TEXT, FIELD(compression), false,
 	 "Compression method (zlib or zstd)"},
+	{"data_file", KIND_TEXT, FIELD(data_file), false,
+	 "File name of an external data file"},
+	{"data_file_raw", KIND_SWITCH, FIELD(data_file_raw), false,
+	 "The external data file must stay valid as a raw image"},
 	{"extended_l2", KIND_SWITCH, FIELD(extended_l2), false,
 	 "Extended L2 tables"},
 	{"lazy_refcounts", KIND_SWITCH, FIELD(lazy_refcounts), false,
@@ -250,6 +254,9 @@ void img_create_print(const struct img_create *create)
 		print_text("compat", create->compat);
 		print_text("backing_file", create->backing);
 		print_text("backing_fmt", create->backing_format);
+		print_text("data_file", create->data_file);
+		if (create->data_file_raw)
+			printf(" data_file_raw=on");
 		printf(" lazy_refcounts=%s refcount_bits=%" PRIu64,
 		       on_or_off(create->lazy_refcounts),
 		       create->refcount_bits);

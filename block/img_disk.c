@@ -71,6 +71,7 @@ int img_open_init(struct img_open *open, const struct img_args *args,
 	*open = (struct img_open){
 		.path = path,
 		.format = img_args_value(args, 'f'),
+		.data_file = img_args_value(args, IMG_OPTION_DATA_FILE),
 		.no_lock = img_args_has(args, 'U'),
 	};
 	if (cache)
@@ -80,25 +81,37 @@ int img_open_init(struct img_open *open, const struct img_args *args,
 	return ret;
 }
 
-/* By the first bytes: qcow2's magic, or else raw. */
-static int probe(const char *path, enum block_format *ret_format)
+/*
+ * By the first bytes: qcow2's magic, or else raw. *ret_data_file: it needs a
+ * data file.
+ */
+static int probe(const char *path, enum block_format *ret_format,
+		 bool *ret_data_file)
 {
-	be32 magic = be32_make(0);
+	struct qcow2_header header = {.version = be32_make(0)};
 	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
 	int ret;
 
 	if (fd < 0)
 		return -errno;
-	ret = fd_read_at(fd, &magic, sizeof(magic), 0);
+	ret = fd_read_at(fd, &header, QCOW2_V3_LENGTH, 0);
+	if (ret)
+		ret = fd_read_at(fd, &header, QCOW2_V2_LENGTH, 0);
 	fd_close(&fd);
 	*ret_format = BLOCK_RAW;
-	if (!ret && be32_get(magic) == QCOW2_MAGIC)
-		*ret_format = BLOCK_QCOW2;
+	*ret_data_file = false;
+	if (ret || be32_get(header.magic) != QCOW2_MAGIC)
+		return 0;
+	*ret_format = BLOCK_QCOW2;
+	*ret_data_file = be32_get(header.version) > 2 &&
+			 be64_get(header.incompatible_features) &
+				 QCOW2_DATA_FILE;
 	return 0;
 }
 
 static int find_format(const struct img_open *open,
-		       enum block_format *ret_format, struct err *err)
+		       enum block_format *ret_format, bool *ret_data_file,
+		       struct err *err)
 {
 	int ret;
 
@@ -107,7 +120,7 @@ static int find_format(const struct img_open *open,
 		return err_set(err, EINVAL, "Unknown driver '%s'",
 			       open->format);
 	/* Also where the format is stated: here a missing file is told of. */
-	ret = probe(open->path, ret_format);
+	ret = probe(open->path, ret_format, ret_data_file);
 	if (ret)
 		return err_errno(err, -ret, "Could not open '%s'", open->path);
 	if (open->format)
@@ -125,10 +138,15 @@ static int open_chain(struct img_disk *disk, const struct img_open *open,
 		.read_only = !open->writable && !open->snapshot,
 		.snapshot = open->snapshot,
 		.no_lock = open->no_lock,
+		.data_file = open->data_file,
 	};
+	bool needs_data_file = false;
 	int ret;
 
-	ret = find_format(open, &options.format, err);
+	ret = find_format(open, &options.format, &needs_data_file, err);
+	/* Any file will do where none is read. */
+	if (open->describe && needs_data_file)
+		options.data_file = open->path;
 	if (!ret)
 		ret = chain_open(&options, &disk->top, err);
 	if (ret)

@@ -18,8 +18,10 @@ struct img_open {
 	bool writable;
 	bool snapshot; /* writes go to a nameless overlay */
 	bool no_lock;
-	bool direct; /* O_DIRECT */
-	bool plain;  /* the sentence does not begin with "Could not open" */
+	bool direct;	       /* O_DIRECT */
+	const char *data_file; /* NULL: the image has its data */
+	bool describe; /* no data will be read: a data file is not needed */
+	bool plain;    /* the sentence does not begin with "Could not open" */
 	enum block_backing backing;
 };
 
@@ -29,7 +31,9 @@ struct img_disk {
 	uint64_t size;
 };
 
-/* The -f, -U, -t or -T, and --backing of a command; the path is @path. */
+/*
+ * The -f, -U, -T, --backing and --data-file of a command; the path is @path.
+ */
 int img_open_init(struct img_open *open, const struct img_args *args,
 		  const char *path, struct err *err);
 

@@ -58,6 +58,7 @@ static int collect(struct chain *chain, const struct img_args *args,
 	int ret;
 
 	open->backing = BLOCK_BACKING_IGNORED;
+	open->describe = true;
 	for (;;) {
 		disk = &chain->disks[chain->count];
 		ret = img_disk_open(disk, open, err);

@@ -101,7 +101,12 @@ static int copy_on_read(struct io_request *request)
 
 	for (; offset < end && !ret; offset += status.length) {
 		ret = img_status_get(disk, offset, end - offset, &status);
-		if (!ret && status.depth && status.present)
+		if (ret || (status.present && !status.depth))
+			continue;
+		if (status.zero)
+			ret = img_disk_write_zeroes(disk, offset, status.length,
+						    true);
+		else
 			ret = img_disk_write(disk, offset,
 					     request->data + offset -
 						     request->offset,

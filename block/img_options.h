@@ -18,6 +18,7 @@ enum img_long_option {
 	IMG_OPTION_OUTPUT = 256,
 	IMG_OPTION_BACKING_CHAIN,
 	IMG_OPTION_BACKING,
+	IMG_OPTION_DATA_FILE,
 	IMG_OPTION_IMAGE_OPTS,
 	IMG_OPTION_TARGET_IMAGE_OPTS,
 	IMG_OPTION_TARGET_IS_ZERO,
@@ -37,12 +38,14 @@ struct img_option {
 };
 
 /* Those that (nearly) every command has; --image-opts is there to be refused */
-#define IMG_OPTIONS_COMMON                                         \
-	{'h', "help", false}, {IMG_OPTION_OBJECT, "object", true}, \
-		{IMG_OPTION_IMAGE_OPTS, "image-opts", false},      \
-	{                                                          \
-		IMG_OPTION_BACKING, "backing", true                \
-	}
+/* clang-format off */
+#define IMG_OPTIONS_COMMON                            \
+	{'h', "help", false},                         \
+	{IMG_OPTION_OBJECT, "object", true},          \
+	{IMG_OPTION_IMAGE_OPTS, "image-opts", false}, \
+	{IMG_OPTION_BACKING, "backing", true},        \
+	{IMG_OPTION_DATA_FILE, "data-file", true}
+/* clang-format on */
 
 struct img_given {
 	int id;

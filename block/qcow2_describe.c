@@ -55,7 +55,17 @@ int qcow2_describe(struct image *image, struct qcow2_description *ret)
 			   qcow2->info.incompatible & QCOW2_CORRUPT,
 		.extended_l2 = qcow2->info.incompatible & QCOW2_EXTENDED_L2,
 	};
-	return 0;
+	if (qcow2->info.incompatible & QCOW2_DATA_FILE) {
+		ret->data_file_raw = be64_get(header.autoclear_features) &
+				     QCOW2_DATA_FILE_RAW;
+		error = qcow2_extension_find(image->file,
+					     be32_get(header.header_length),
+					     qcow2->cluster_size,
+					     QCOW2_EXTENSION_DATA_FILE,
+					     ret->data_file,
+					     sizeof(ret->data_file) - 1);
+	}
+	return error;
 }
 
 /* --- Snapshots ------------------------------------------------------------ */
@@ -152,8 +162,6 @@ void qcow2_snapshots_free(struct qcow2_snapshot *list, size_t count)
 
 /* --- Bitmaps -------------------------------------------------------------- */
 
-#define AUTOCLEAR_BITMAPS (1ULL << 0)
-
 struct bitmaps_extension {
 	be32 count;
 	be32 reserved;
@@ -207,7 +215,7 @@ static int find_bitmaps(struct qcow2 *qcow2,
 	*ret_extension = (struct bitmaps_extension){.count = be32_make(0)};
 	/* Without the bit nobody vouches for them. */
 	if (ret || qcow2->info.version < 3 ||
-	    !(be64_get(header.autoclear_features) & AUTOCLEAR_BITMAPS))
+	    !(be64_get(header.autoclear_features) & QCOW2_BITMAPS))
 		return ret;
 	return qcow2_extension_find(qcow2->image.file,
 				    be32_get(header.header_length),

@@ -54,6 +54,7 @@ _Static_assert(sizeof(struct qcow2_header) == 112, "no gaps on disk");
 
 /* autoclear_features */
 #define QCOW2_BITMAPS	    (1ULL << 0)
+#define QCOW2_BITMAPS	    (1ULL << 0)
 #define QCOW2_DATA_FILE_RAW (1ULL << 1)
 
 enum qcow2_compression { QCOW2_DEFLATE = 0, QCOW2_ZSTD = 1 };
