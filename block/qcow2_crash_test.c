@@ -3,246 +3,628 @@
  * an image without errors that holds everything that was flushed.
  *
  * Random operations run on an image whose writes and flushes are recorded.
- * Then disks are rebuilt as a power cut may have left them: everything up to
- * some flush of the file, and of the later writes all, none, or some, the last
- * perhaps only in part. Each such image is checked, opened and read.
+ * Then disks are rebuilt as a power cut may have left them (test_power.h), and
+ * each is checked, opened and read: a sector holds what the last flushed write
+ * left there or what a later one, already begun, would leave; snapshots hold
+ * what they held. Some of the images are judged by qemu-img as well.
+ *
+ * ALCOR_TEST_STATES says how many states, ALCOR_TEST_QEMU_STATES how many of
+ * them go to qemu-img, ALCOR_TEST_SEED where the random numbers begin.
  */
+#include <inttypes.h>
+#include <pthread.h>
+
+#include "block/qcow2_compress.h"
 #include "block/test_check.h"
 #include "block/test_disk.h"
 #include "block/test_host.h"
-#include "block/test_recorder.h"
+#include "block/test_power.h"
+#include "block/test_snapshot.h"
 
-#define OPS_MAX 200
+#define THREADS_MAX   3
+#define OPS_MAX	      160
+#define TEST_COMPRESS (TEST_READ + 1) /* one more action */
 
-struct scenario {
-	struct qcow2_create_options create;
-	uint64_t l2_cache_size;
-	uint64_t backing_sectors;
-	unsigned int ops;
-	bool fill_first; /* so that the refcount table grows while recording */
+enum with {
+	EXTENDED = 1 << 0,
+	DATA_FILE = 1 << 1,
+	DATA_RAW = 1 << 2,
+	ZSTD = 1 << 3,
+	COMPRESS = 1 << 4, /* some of the writes */
+	FILL = 1 << 5,	   /* before: the refcount table is about to grow */
+	SNAPSHOT = 1 << 6, /* before */
+	THREADS = 1 << 7,  /* not one, but three */
 };
 
+struct scenario {
+	const char *name;
+	uint64_t sectors;
+	unsigned int cluster_bits, version, refcount_order;
+	uint64_t l2_cache_size; /* 1: of one slice */
+	uint64_t backing_sectors;
+	unsigned int ops;
+	unsigned int share; /* of the states, compared with the others */
+	unsigned int with;
+};
+
+/* A slice is 4 KiB, or a cluster if that is less. */
 static const struct scenario scenarios[] = {
-	{TEST_CREATE(256 * 512, 9, 3, 4, 0), 1, 0, 120, false},
-	{TEST_CREATE(256 * 512, 9, 3, 0, 0), 0, 200, 120, false},
-	{TEST_CREATE(256 * 512, 10, 2, 4, 0), 0, 200, 120, false},
-	{TEST_CREATE(256 * 512, 12, 3, 6, 0), 1, 300, 120, false},
-	{TEST_CREATE(8192 * 512, 9, 3, 6, 0), 0, 0, 40, true},
+	{"512, one slice", 256, 9, 3, 4, 1, 0, 120, 8, 0},
+	{"512, two slices", 256, 9, 3, 6, 1024, 200, 120, 8, 0},
+	{"512, 1 bit", 256, 9, 3, 0, 0, 200, 120, 8, 0},
+	{"1K, version 2", 256, 10, 2, 4, 0, 200, 120, 8, 0},
+	{"table grows", 8192, 9, 3, 6, 0, 0, 40, 2, FILL},
+	{"4K", 512, 12, 3, 4, 1, 300, 120, 8, 0},
+	{"4K, 64 bits", 512, 12, 3, 6, 0, 0, 120, 8, 0},
+	{"64K", 2048, 16, 3, 4, 0, 0, 100, 4, 0},
+	{"64K, 1 bit", 2048, 16, 3, 0, 1, 1000, 100, 4, 0},
+	{"2M", 16384, 21, 3, 4, 0, 0, 40, 1, 0},
+	{"compressed", 512, 12, 3, 4, 0, 300, 100, 8, COMPRESS},
+	{"compressed 512", 256, 9, 3, 3, 1, 0, 100, 8, COMPRESS | ZSTD},
+	{"snapshot", 512, 12, 3, 4, 0, 300, 100, 8, SNAPSHOT},
+	{"snapshot, compressed", 512, 12, 3, 4, 1, 0, 100, 8,
+	 SNAPSHOT | COMPRESS},
+	{"extended", 1024, 14, 3, 4, 0, 0, 100, 8, EXTENDED},
+	{"extended, backing", 1024, 14, 3, 0, 1, 700, 100, 8, EXTENDED},
+	{"extended 64K", 2048, 16, 3, 4, 1, 700, 100, 4, EXTENDED},
+	{"extended, compressed", 1024, 14, 3, 6, 0, 700, 100, 8,
+	 EXTENDED | COMPRESS | ZSTD},
+	{"data file", 512, 12, 3, 4, 1, 300, 100, 8, DATA_FILE},
+	{"data file, extended", 1024, 14, 3, 4, 0, 700, 100, 8,
+	 DATA_FILE | EXTENDED},
+	{"data file, raw", 512, 12, 3, 4, 0, 0, 100, 8, DATA_FILE | DATA_RAW},
+	{"threads", 300, 9, 3, 4, 1024, 200, 120, 8, THREADS},
+	{"threads, extended", 900, 14, 3, 4, 1, 0, 120, 8, THREADS | EXTENDED},
+};
+
+static struct qcow2_create_options create_options(
+	const struct scenario *scenario)
+{
+	return (struct qcow2_create_options){
+		.size = scenario->sectors * BLOCK_SECTOR,
+		.cluster_bits = scenario->cluster_bits,
+		.version = scenario->version,
+		.refcount_order = scenario->refcount_order,
+		.compression = scenario->with & ZSTD ? QCOW2_ZSTD
+						     : QCOW2_DEFLATE,
+		.extended_l2 = scenario->with & EXTENDED,
+		.data_file = scenario->with & DATA_FILE ? "data" : NULL,
+		.data_file_raw = scenario->with & DATA_RAW,
+	};
+}
+
+static unsigned int thread_count(const struct scenario *scenario)
+{
+	return scenario->with & THREADS ? THREADS_MAX : 1;
+}
+
+/* An operation, and the time of its start and its end. */
+struct timed_op {
+	struct test_op op;
+	unsigned long start, end;
+};
+
+/* What one thread does, to sectors of its own. */
+struct actor {
+	struct run *run;
+	struct test_disk *disk; /* its own, but for the block */
+	uint64_t first, sectors;
+	unsigned int op_count;
+	struct timed_op ops[OPS_MAX];
 };
 
 /* A run, and what is needed to judge the disks that it may leave. */
 struct run {
-	struct test_recorder *recorder;
-	struct test_op ops[OPS_MAX];
-	unsigned int op_count;
-	uint64_t *flushed[OPS_MAX + 1]; /* the model after op i, if a flush */
+	const struct scenario *scenario;
+	struct test_recorder *recorder, *data;
+	struct block *block;
+	unsigned int threads;
 	uint64_t sectors;
-	uint64_t backing_sectors;
-	uint8_t *start; /* the file before the run */
-	uint64_t start_size;
-	unsigned long states, failures;
+	uint64_t *before; /* what the sectors held before the run */
+	atomic_ulong clock;
+	struct actor *actors[THREADS_MAX];
+	struct test_random random;
+	uint8_t *buffer; /* for a whole disk */
+	bool quiet;	 /* failures are expected */
+	unsigned long told;
 };
 
-static uint64_t *copy_model(const struct test_disk *disk)
-{
-	uint64_t bytes = disk->sectors * sizeof(disk->value[0]);
-	uint64_t *copy = malloc(bytes);
+static unsigned long qemu_every; /* so many states; 0: never */
+static unsigned long qemu_states;
 
-	memcpy(copy, disk->value, bytes);
-	return copy;
+static unsigned long get_number(const char *name, unsigned long otherwise)
+{
+	const char *text = getenv(name);
+
+	return text && *text ? strtoul(text, NULL, 0) : otherwise;
 }
 
-/* May the sector hold that value if power was cut when the log was so long? */
-static bool is_allowed(const struct run *run, size_t log_length,
+/* --- The oracle ----------------------------------------------------------- */
+
+__attribute__((format(printf, 2, 3))) static bool wrong(struct run *run,
+							const char *format, ...)
+{
+	va_list args;
+
+	if (!run->quiet && run->told++ < 3) {
+		va_start(args, format);
+		printf("# %s: ", run->scenario->name);
+		vprintf(format, args);
+		printf("\n");
+		va_end(args);
+	}
+	return false;
+}
+
+/* When the last flush began that had ended when the log was so long. */
+static unsigned long flushed_until(const struct run *run, size_t log_length)
+{
+	unsigned long until = 0;
+
+	for (unsigned int t = 0; t < run->threads; t++)
+		for (unsigned int i = 0; i < run->actors[t]->op_count; i++) {
+			const struct timed_op *timed = &run->actors[t]->ops[i];
+
+			if (timed->op.action == TEST_FLUSH &&
+			    timed->op.log_end <= log_length)
+				until = max_u64(until, timed->start);
+		}
+	return until;
+}
+
+/* A discarded sector holds zeroes, or what it held. */
+static bool is_allowed(const struct run *run, const struct actor *actor,
+		       size_t log_length, unsigned long flushed,
 		       uint64_t sector, uint64_t value)
 {
-	const struct test_op *op;
+	for (unsigned int i = actor->op_count; i-- > 0;) {
+		const struct timed_op *timed = &actor->ops[i];
+		const struct test_op *op = &timed->op;
 
-	for (unsigned int i = run->op_count; i-- > 0;) {
-		op = &run->ops[i];
-		if (op->action == TEST_FLUSH && op->log_end <= log_length)
-			return run->flushed[i + 1][sector] == value;
-		if (op->log_start <= log_length && op->action <= TEST_DISCARD &&
-		    sector - op->first < op->count && op->value == value)
+		if (op->action == TEST_FLUSH || op->log_start >= log_length ||
+		    sector - op->first >= op->count)
+			continue;
+		if (op->value == value)
 			return true;
+		if (op->action != TEST_DISCARD && timed->end < flushed)
+			return false;
 	}
-	return run->flushed[0][sector] == value;
+	return run->before[sector] == value;
 }
 
-static bool is_content_right(struct run *run, struct image *image,
-			     size_t log_length)
+static bool is_content_right(struct run *run, size_t log_length)
 {
-	uint8_t *data = malloc(image->size);
-	bool right = !image_read_padded(image, 0, image->size, data);
+	unsigned long flushed = flushed_until(run, log_length);
 	uint64_t value;
 
-	for (uint64_t i = 0; i < run->sectors && right; i++) {
-		value = test_sector_value(data + i * BLOCK_SECTOR);
-		right = is_allowed(run, log_length, i, value);
-		if (!right && !run->recorder->skips_flush)
-			printf("# log %zu: sector %llu holds %#llx\n",
-			       log_length, (unsigned long long)i,
-			       (unsigned long long)value);
-	}
-	free(data);
-	return right;
-}
+	for (unsigned int t = 0; t < run->threads; t++) {
+		const struct actor *actor = run->actors[t];
 
-/* Judges a disk, and takes it over. */
-static void judge(struct run *run, struct file *file, size_t log_length)
-{
-	struct test_check check = test_check_image(file_memory_data(file),
-						   file_size(file));
-	struct image_options options = {.name = "test"};
-	struct image *image = NULL;
-	bool right = !check.errors;
+		for (uint64_t i = 0; i < actor->sectors; i++) {
+			uint64_t sector = actor->first + i;
 
-	run->states++;
-	if (!right && !run->recorder->skips_flush)
-		printf("# log %zu: %u errors\n", log_length, check.errors);
-	if (right)
-		right = !qcow2_open(file, &options, &image, NULL);
-	if (right && run->backing_sectors)
-		image->backing = test_backing_new(run->backing_sectors);
-	right = right && is_content_right(run, image, log_length);
-	run->failures += !right;
-	if (image)
-		image_close(image);
-	else
-		file_close(file);
-}
-
-enum subset { SUBSET_ALL, SUBSET_NONE, SUBSET_SOME, SUBSET_TORN, SUBSETS };
-
-/* What of [from, to) of the log is on the disk, on top of @file. */
-static void apply_subset(struct run *run, struct file *file, size_t from,
-			 size_t to, enum subset subset,
-			 struct test_random *random)
-{
-	for (size_t i = from; i < to; i++) {
-		const struct test_log_entry *entry = &run->recorder->log[i];
-		uint64_t bytes = entry->length;
-
-		if (subset == SUBSET_NONE)
-			continue;
-		if (subset >= SUBSET_SOME && test_below(random, 2))
-			continue;
-		if (subset == SUBSET_TORN)
-			bytes = test_below(random, bytes / 512 + 1) * 512;
-		test_log_apply(entry, file, bytes);
-	}
-}
-
-static void judge_all(struct run *run, struct test_random *random)
-{
-	const struct test_recorder *recorder = run->recorder;
-	struct file *durable = file_memory_new(run->start, run->start_size);
-	size_t synced = 0;
-	struct file *file;
-
-	for (size_t length = 0; length <= recorder->log_length; length++) {
-		for (unsigned int s = 0; s < SUBSETS; s++) {
-			file = file_memory_new(file_memory_data(durable),
-					       file_size(durable));
-			apply_subset(run, file, synced, length, s, random);
-			judge(run, file, length);
+			value = test_sector_value(run->buffer +
+						  sector * BLOCK_SECTOR);
+			if (!is_allowed(run, actor, log_length, flushed, sector,
+					value))
+				return wrong(run,
+					     "log %zu: sector %" PRIu64
+					     " holds %#" PRIx64,
+					     log_length, sector, value);
 		}
-		if (length == recorder->log_length ||
-		    recorder->log[length].kind != TEST_LOG_FLUSH)
-			continue;
-		apply_subset(run, durable, synced, length, SUBSET_ALL, random);
-		synced = length;
 	}
-	file_close(durable);
+	return true;
 }
 
-static void record(struct run *run, struct test_disk *disk, unsigned int count)
-{
-	struct test_recorder *recorder = run->recorder;
-	struct test_op *op;
+/* --- Judging a state ------------------------------------------------------ */
 
-	run->flushed[0] = copy_model(disk);
-	recorder->keeps_log = true;
-	for (run->op_count = 0; run->op_count < count; run->op_count++) {
-		op = &run->ops[run->op_count];
-		*op = test_disk_choose(disk);
-		op->count = min_u64(op->count, 64);
-		op->log_start = recorder->log_length;
-		test_disk_run(disk, op);
-		op->log_end = recorder->log_length;
-		CHECK_EQUAL(op->ret, 0);
-		if (op->action == TEST_DISCARD)
-			test_disk_adopt(disk, op);
-		if (op->action == TEST_FLUSH)
-			run->flushed[run->op_count + 1] = copy_model(disk);
+/* The bytes of another file, which outlives it. */
+struct lent_file {
+	struct file file;
+	struct file *owner;
+};
+
+static int lent_readv(struct file *file, struct iovec *iov, size_t count,
+		      uint64_t offset)
+{
+	struct file *owner = ((struct lent_file *)file)->owner;
+
+	return owner->ops->readv(owner, iov, count, offset);
+}
+
+static void lent_close(struct file *file)
+{
+	free(file);
+}
+
+static struct file *lend(struct file *owner)
+{
+	static const struct file_ops ops = {
+		.readv = lent_readv,
+		.close = lent_close,
+	};
+	struct lent_file *lent;
+
+	if (!owner)
+		return NULL;
+	lent = calloc(1, sizeof(*lent));
+	file_init(&lent->file, &ops, file_size(owner));
+	lent->owner = owner;
+	return &lent->file;
+}
+
+/* Reads the disk into the run's buffer, as a reader who comes later would. */
+static bool read_state(struct run *run, struct file **disk)
+{
+	struct image_options options = {
+		.name = "test",
+		.read_only = true,
+		.data_file = lend(disk[1]),
+	};
+	struct file *file = lend(disk[0]);
+	struct image *image;
+	struct err err;
+	bool right;
+
+	if (qcow2_open(file, &options, &image, &err)) {
+		file_close(file);
+		file_close(options.data_file);
+		return wrong(run, "%s", err.text);
 	}
+	if (run->scenario->backing_sectors)
+		image->backing =
+			test_backing_new(run->scenario->backing_sectors);
+	right = !image_read_padded(image, 0, image->size, run->buffer);
+	image_close(image);
+	return right || wrong(run, "it cannot be read");
+}
+
+/* Opened with the snapshot's L1 table, it is what it was before the run. */
+static bool is_snapshot_right(struct run *run, struct file **disk)
+{
+	struct test_check view = test_view(disk[0]);
+	uint64_t active = test_get(&view, 40, 8);
+	bool right;
+
+	test_put(disk[0], 40, 8, test_get(&view, test_get(&view, 64, 8), 8));
+	right = read_state(run, disk);
+	test_put(disk[0], 40, 8, active);
+	for (uint64_t i = 0; i < run->sectors && right; i++)
+		right = test_sector_value(run->buffer + i * BLOCK_SECTOR) ==
+			run->before[i];
+	return right || wrong(run, "the snapshot has changed");
+}
+
+static bool save(struct file *file, const char *path)
+{
+	FILE *to = fopen(path, "w");
+	bool saved = to && fwrite(file_memory_data(file), 1, file_size(file),
+				  to) == file_size(file);
+
+	if (to)
+		fclose(to);
+	return saved;
+}
+
+/* 0: all is right; 3: leaks. */
+static bool is_right_for_qemu(struct run *run, struct file **disk)
+{
+	int status;
+
+	qemu_states++;
+	if (!save(disk[0], "state") || (disk[1] && !save(disk[1], "data")))
+		return wrong(run, "no room in the temporary folder");
+	status = test_shell("exec qemu-img check -q -f qcow2 state");
+	return status == 0 || status == 3 ||
+	       wrong(run, "qemu-img check ends with %d", status);
+}
+
+static bool judge(struct test_power *power, size_t log_length)
+{
+	struct run *run = power->context;
+	struct test_check check =
+		test_check_image(file_memory_data(power->disk[0]),
+				 file_size(power->disk[0]));
+
+	if (check.errors)
+		return wrong(run, "log %zu: %u errors", log_length,
+			     check.errors);
+	if (!read_state(run, power->disk) || !is_content_right(run, log_length))
+		return false;
+	if (run->scenario->with & SNAPSHOT && power->states % 4 == 0 &&
+	    !is_snapshot_right(run, power->disk))
+		return false;
+	return !qemu_every || power->states % qemu_every ||
+	       is_right_for_qemu(run, power->disk);
+}
+
+/* --- Recording ------------------------------------------------------------ */
+
+static size_t log_length(struct run *run)
+{
+	size_t length;
+
+	test_recorder_lock(run->recorder);
+	length = run->recorder->log_length;
+	test_recorder_unlock(run->recorder, 0);
+	return length;
+}
+
+/* A whole cluster; one that the disk's end cuts off is not for this. */
+static int write_compressed(struct actor *actor, struct test_op *op)
+{
+	struct qcow2_create_options create =
+		create_options(actor->run->scenario);
+	size_t size = 1UL << create.cluster_bits, length = 0;
+	uint8_t *packed = malloc(size);
+	int ret;
+
+	test_fill(actor->disk->buffer, size / BLOCK_SECTOR, op->value);
+	ret = qcow2_compress(create.compression, actor->disk->buffer, size,
+			     packed, &length);
+	if (!ret)
+		ret = block_write_compressed(actor->run->block,
+					     op->first * BLOCK_SECTOR, packed,
+					     length);
+	free(packed);
+	return ret;
+}
+
+static struct test_op choose(struct actor *actor)
+{
+	struct test_disk *disk = actor->disk;
+	uint64_t cluster = (1ULL << actor->run->scenario->cluster_bits) /
+			   BLOCK_SECTOR;
+	struct test_op op = test_disk_choose(disk);
+
+	op.count = min_u64(op.count, 16 + cluster);
+	if (actor->run->scenario->with & COMPRESS &&
+	    !test_below(&disk->random, 4)) {
+		op = (struct test_op){
+			.action = TEST_COMPRESS,
+			.first = test_below(&disk->random,
+					    disk->sectors / cluster) *
+				 cluster,
+			.count = cluster,
+			.value = ++disk->next_value,
+		};
+	}
+	op.first += actor->first;
+	return op;
+}
+
+static void *act(void *context)
+{
+	struct actor *actor = context;
+	struct run *run = actor->run;
+	unsigned int ops = run->scenario->ops / run->threads;
+	struct timed_op *timed;
+
+	for (; actor->op_count < ops; actor->op_count++) {
+		timed = &actor->ops[actor->op_count];
+		timed->op = choose(actor);
+		timed->op.log_start = log_length(run);
+		timed->start = atomic_fetch_add(&run->clock, 1);
+		if (timed->op.action == TEST_COMPRESS)
+			timed->op.ret = write_compressed(actor, &timed->op);
+		else
+			test_disk_run(actor->disk, &timed->op);
+		timed->end = atomic_fetch_add(&run->clock, 1);
+		timed->op.log_end = log_length(run);
+		CHECK_EQUAL(timed->op.ret, 0);
+	}
+	return NULL;
+}
+
+static void add_actors(struct run *run, uint64_t seed)
+{
+	unsigned int count = run->threads;
+	struct actor *actor;
+
+	for (unsigned int i = 0; i < count; i++) {
+		actor = calloc(1, sizeof(*actor));
+		actor->run = run;
+		actor->sectors = run->sectors / count;
+		actor->first = i * actor->sectors;
+		actor->disk = calloc(1, sizeof(*actor->disk));
+		actor->disk->block = run->block;
+		actor->disk->sectors = actor->sectors;
+		actor->disk->random.state = seed * THREADS_MAX + i;
+		actor->disk->next_value = (seed * THREADS_MAX + i) << 20;
+		run->actors[i] = actor;
+	}
+}
+
+static void record(struct run *run)
+{
+	unsigned int count = run->threads;
+	pthread_t threads[THREADS_MAX];
+
+	run->recorder->keeps_log = true;
+	if (run->data)
+		run->data->keeps_log = true;
+	for (unsigned int i = 1; i < count; i++)
+		pthread_create(&threads[i], NULL, act, run->actors[i]);
+	act(run->actors[0]);
+	for (unsigned int i = 1; i < count; i++)
+		pthread_join(threads[i], NULL);
+}
+
+/* --- Before --------------------------------------------------------------- */
+
+static struct image *new_backing(const struct scenario *scenario)
+{
+	if (!scenario->backing_sectors)
+		return NULL;
+	return test_backing_new(scenario->backing_sectors);
 }
 
 /* All of it but a bit, which is left for the run to write. */
-static void fill(struct test_disk *disk)
+static void fill(struct block *block)
 {
-	struct test_op flush = {TEST_FLUSH, 0, 0, 0, 0, 0, 0};
+	uint8_t *data = calloc(256, BLOCK_SECTOR);
+	struct iovec iov = {data, 256 * BLOCK_SECTOR};
 
 	for (uint64_t i = 0; i + 256 < 3900; i += 256) {
-		struct test_op op = {TEST_WRITE, i, 256, i + 1, 0, 0, 0};
+		test_fill(data, 256, i + 1);
+		CHECK(!block_write(block, i * BLOCK_SECTOR, &iov, 1));
+	}
+	CHECK(!block_flush(block) && !block_flush(block));
+	free(data);
+}
 
+/* The image that a run begins with: an empty one, or one with a past. */
+static struct file *prepare(const struct scenario *scenario, uint64_t seed)
+{
+	struct qcow2_create_options create = create_options(scenario);
+	struct file *file = test_image_new(&create), *copy;
+	struct test_disk *disk;
+	struct test_op op;
+
+	if (!(scenario->with & (FILL | SNAPSHOT)))
+		return file;
+	disk = test_disk_new(test_image_open(file, 0, new_backing(scenario)),
+			     ~seed);
+	if (scenario->with & FILL)
+		fill(disk->block);
+	for (unsigned int i = 0; scenario->with & SNAPSHOT && i < 20; i++) {
+		op = test_disk_choose(disk);
+		op.count = min_u64(op.count, 40);
 		test_disk_run(disk, &op);
 	}
-	test_disk_run(disk, &flush);
-	test_disk_run(disk, &flush);
-}
-
-static void run_scenario(const struct scenario *scenario, uint64_t seed,
-			 bool skips_flush, struct run *run)
-{
-	struct file *below = test_image_new(&scenario->create);
-	struct test_random random = {seed};
-	struct image *backing = NULL;
-	struct test_disk *disk;
-
-	*run = (struct run){.backing_sectors = scenario->backing_sectors};
-	run->recorder = test_recorder_new(below);
-	run->recorder->skips_flush = skips_flush;
-	if (scenario->backing_sectors)
-		backing = test_backing_new(scenario->backing_sectors);
-	disk = test_disk_new(test_image_open(&run->recorder->file,
-					     scenario->l2_cache_size, backing),
-			     seed);
-	run->sectors = disk->sectors;
-	if (scenario->fill_first)
-		fill(disk);
-	run->start_size = file_size(below);
-	run->start = malloc(run->start_size);
-	memcpy(run->start, file_memory_data(below), run->start_size);
-	record(run, disk, test_is_small() ? scenario->ops / 4 : scenario->ops);
-	judge_all(run, &random);
-	for (unsigned int i = 0; i <= run->op_count; i++)
-		free(run->flushed[i]);
-	free(run->start);
+	CHECK(!block_flush(disk->block) && !block_flush(disk->block));
+	copy = file_memory_new(file_memory_data(file), file_size(file));
 	block_close(disk->block);
 	free(disk);
+	if (scenario->with & SNAPSHOT)
+		test_snapshot_add(copy);
+	return copy;
 }
+
+static struct file *copy_of(struct test_recorder *recorder)
+{
+	if (!recorder)
+		return NULL;
+	return file_memory_new(file_memory_data(recorder->below),
+			       file_size(recorder->below));
+}
+
+static void open_run(struct run *run, uint64_t seed)
+{
+	const struct scenario *scenario = run->scenario;
+	struct image *image;
+
+	run->recorder = test_recorder_new(prepare(scenario, seed));
+	if (scenario->with & DATA_FILE) {
+		run->data = test_recorder_new(file_memory_new(NULL, 0));
+		run->data->number = 1;
+		run->data->log_to = run->recorder;
+	}
+	image = test_image_open_data(&run->recorder->file,
+				     scenario->l2_cache_size,
+				     new_backing(scenario),
+				     run->data ? &run->data->file : NULL);
+	run->block = block_new(image);
+	run->sectors = image->size / BLOCK_SECTOR;
+	run->buffer = malloc(image->size);
+	run->before = calloc(run->sectors, sizeof(*run->before));
+	CHECK(!image_read_padded(image, 0, image->size, run->buffer));
+	for (uint64_t i = 0; i < run->sectors; i++)
+		run->before[i] =
+			test_sector_value(run->buffer + i * BLOCK_SECTOR);
+	add_actors(run, seed);
+}
+
+static void close_run(struct run *run)
+{
+	block_close(run->block);
+	for (unsigned int i = 0; i < run->threads; i++) {
+		free(run->actors[i]->disk);
+		free(run->actors[i]);
+	}
+	free(run->buffer);
+	free(run->before);
+}
+
+/* Adds to *ret_states and *ret_failures. */
+static void run_scenario(const struct scenario *scenario, uint64_t seed,
+			 unsigned long wanted, bool skips_flush,
+			 unsigned long *ret_states, unsigned long *ret_failures)
+{
+	struct run run = {
+		.scenario = scenario,
+		.threads = thread_count(scenario),
+		.quiet = skips_flush,
+	};
+	struct test_power power = {.judge = judge, .context = &run};
+
+	open_run(&run, seed);
+	run.recorder->skips_flush = skips_flush;
+	power.random.state = seed;
+	power.disk[0] = copy_of(run.recorder);
+	power.disk[1] = copy_of(run.data);
+	record(&run);
+	power.log = run.recorder->log;
+	power.log_length = run.recorder->log_length;
+	test_power_run(&power, wanted);
+	*ret_states += power.states;
+	*ret_failures += power.failures;
+	close_run(&run);
+	file_close(power.disk[0]);
+	file_close(power.disk[1]);
+}
+
+/* --- The tests ------------------------------------------------------------ */
+
+static unsigned int all_shares(void)
+{
+	unsigned int shares = 0;
+
+	for (size_t i = 0; i < ARRAY_LENGTH(scenarios); i++)
+		shares += scenarios[i].share;
+	return shares;
+}
+
+/* Rounds of some 20,000 states, each with a seed of its own. */
+#define ROUND_STATES 20000
 
 static void power_cuts(void)
 {
-	unsigned long states = 0;
-	struct run run;
+	unsigned long wanted = get_number("ALCOR_TEST_STATES",
+					  test_is_small() ? 1000 : 4000);
+	unsigned long seed = get_number("ALCOR_TEST_SEED", 1);
+	unsigned long by_qemu = get_number("ALCOR_TEST_QEMU_STATES", 0);
+	unsigned long states = 0, failures = 0, unit;
 
-	for (size_t i = 0; i < ARRAY_LENGTH(scenarios) && !test_failed; i++) {
-		run_scenario(&scenarios[i], i + 1, false, &run);
-		CHECK_EQUAL(run.failures, 0);
-		states += run.states;
+	if (by_qemu && test_have_qemu())
+		qemu_every = max_u64(1, wanted / by_qemu);
+	for (; states < wanted && !test_failed; seed++) {
+		unit = min_u64(ROUND_STATES, wanted) * 17 / 16 / all_shares();
+		for (size_t i = 0; i < ARRAY_LENGTH(scenarios) && !test_failed;
+		     i++) {
+			run_scenario(&scenarios[i], seed,
+				     (unit + 1) * scenarios[i].share, false,
+				     &states, &failures);
+			CHECK_EQUAL(failures, 0);
+			if (test_failed)
+				printf("# ALCOR_TEST_SEED=%lu, scenario "
+				       "\"%s\"\n",
+				       seed, scenarios[i].name);
+		}
 	}
-	printf("# %lu states\n", states);
+	printf("# %lu states, %lu of them judged by qemu-img; the seed after "
+	       "them is %lu\n",
+	       states, qemu_states, seed);
 }
 
 /* Without barriers there must be wrong states, or the harness sees nothing. */
 static void missing_barriers_are_seen(void)
 {
-	struct run run;
+	unsigned long states = 0, failures = 0;
 
-	run_scenario(&scenarios[0], 1, true, &run);
-	CHECK(run.failures > 0);
+	qemu_every = 0;
+	run_scenario(&scenarios[0], 1, 500, true, &states, &failures);
+	CHECK(failures > 0);
 }
 
 int main(int argc, char **argv)
@@ -251,8 +633,17 @@ int main(int argc, char **argv)
 		TEST(power_cuts),
 		TEST(missing_barriers_are_seen),
 	};
+	char folder[256];
+	int ret;
 
+	/* Where waiting for the disk costs nothing. */
+	if (!access("/dev/shm", W_OK))
+		setenv("TMPDIR", "/dev/shm", 0);
+	if (!test_folder_enter(folder, sizeof(folder)))
+		return 1;
 	/* What becomes of corrupt images is said there; not news here. */
 	stderr = fopen("/dev/null", "w");
-	return test_main(argc, argv, tests, ARRAY_LENGTH(tests));
+	ret = test_main(argc, argv, tests, ARRAY_LENGTH(tests));
+	test_folder_leave(folder);
+	return ret;
 }

@@ -4,12 +4,13 @@
  *
  * Wraps a file in memory. The log holds each write with its bytes and each
  * flush, in order; replaying a part of it gives what a disk may hold after a
- * power cut.
+ * power cut. Two files of one image may share a log. Any thread.
  */
 #ifndef BLOCK_TEST_RECORDER_H
 #define BLOCK_TEST_RECORDER_H
 
 #include <errno.h>
+#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -20,6 +21,7 @@ enum test_log_kind { TEST_LOG_WRITE, TEST_LOG_ZERO, TEST_LOG_FLUSH };
 
 struct test_log_entry {
 	enum test_log_kind kind;
+	unsigned int file; /* as in the recorder */
 	uint64_t offset, length;
 	uint8_t *data; /* WRITE */
 };
@@ -27,6 +29,9 @@ struct test_log_entry {
 struct test_recorder {
 	struct file file;
 	struct file *below;
+	pthread_mutex_t lock;	      /* around each call */
+	struct test_recorder *log_to; /* whose log it is */
+	unsigned int number;	      /* in the log: which file */
 	struct test_log_entry *log;
 	size_t log_length;
 	bool keeps_log;
@@ -55,64 +60,89 @@ static inline void test_recorder_log(struct test_recorder *recorder,
 {
 	if (!recorder->keeps_log)
 		return;
+	entry.file = recorder->number;
+	recorder = recorder->log_to;
 	recorder->log = realloc(recorder->log,
 				(recorder->log_length + 1) * sizeof(entry));
 	recorder->log[recorder->log_length++] = entry;
+}
+
+/* One call at a time, also of two files that share a log. */
+static inline void test_recorder_lock(struct test_recorder *recorder)
+{
+	pthread_mutex_lock(&recorder->log_to->lock);
+}
+
+static inline int test_recorder_unlock(struct test_recorder *recorder, int ret)
+{
+	pthread_mutex_unlock(&recorder->log_to->lock);
+	return ret;
 }
 
 static inline int test_recorder_readv(struct file *file, struct iovec *iov,
 				      size_t count, uint64_t offset)
 {
 	struct test_recorder *recorder = test_recorder_of(file);
-	int ret = recorder->fails_reads ? test_recorder_call(recorder) : 0;
+	int ret = 0;
 
-	return ret ? ret
-		   : recorder->below->ops->readv(recorder->below, iov, count,
-						 offset);
+	test_recorder_lock(recorder);
+	if (recorder->fails_reads)
+		ret = test_recorder_call(recorder);
+	if (!ret)
+		ret = recorder->below->ops->readv(recorder->below, iov, count,
+						  offset);
+	return test_recorder_unlock(recorder, ret);
 }
 
 static inline int test_recorder_writev(struct file *file, struct iovec *iov,
 				       size_t count, uint64_t offset)
 {
 	struct test_recorder *recorder = test_recorder_of(file);
-	struct test_log_entry entry = {TEST_LOG_WRITE, offset, 0, NULL};
-	int ret = test_recorder_call(recorder);
+	struct test_log_entry entry = {TEST_LOG_WRITE, 0, offset, 0, NULL};
+	int ret;
 
-	if (ret)
-		return ret;
-	if (recorder->keeps_log) {
+	test_recorder_lock(recorder);
+	ret = test_recorder_call(recorder);
+	if (!ret && recorder->keeps_log) {
 		entry.length = iov_length(iov, count);
 		entry.data = malloc(entry.length);
 		iov_to_buffer(iov, count, 0, entry.data, entry.length);
 		test_recorder_log(recorder, entry);
 	}
-	return file_writev(recorder->below, iov, count, offset);
+	if (!ret)
+		ret = file_writev(recorder->below, iov, count, offset);
+	return test_recorder_unlock(recorder, ret);
 }
 
 static inline int test_recorder_flush(struct file *file)
 {
 	struct test_recorder *recorder = test_recorder_of(file);
-	int ret = test_recorder_call(recorder);
+	int ret;
 
+	test_recorder_lock(recorder);
+	ret = test_recorder_call(recorder);
 	if (!ret && !recorder->skips_flush)
 		test_recorder_log(recorder,
 				  (struct test_log_entry){TEST_LOG_FLUSH, 0, 0,
-							  NULL});
-	return ret;
+							  0, NULL});
+	return test_recorder_unlock(recorder, ret);
 }
 
 static inline int test_recorder_zero(struct file *file, uint64_t offset,
 				     uint64_t length, bool may_unmap)
 {
 	struct test_recorder *recorder = test_recorder_of(file);
-	int ret = test_recorder_call(recorder);
+	int ret;
 
+	test_recorder_lock(recorder);
+	ret = test_recorder_call(recorder);
 	if (ret)
-		return ret;
+		return test_recorder_unlock(recorder, ret);
 	test_recorder_log(recorder,
-			  (struct test_log_entry){TEST_LOG_ZERO, offset, length,
-						  NULL});
-	return file_zero(recorder->below, offset, length, may_unmap);
+			  (struct test_log_entry){TEST_LOG_ZERO, 0, offset,
+						  length, NULL});
+	ret = file_zero(recorder->below, offset, length, may_unmap);
+	return test_recorder_unlock(recorder, ret);
 }
 
 static inline void test_recorder_close(struct file *file)
@@ -140,20 +170,21 @@ static inline struct test_recorder *test_recorder_new(struct file *below)
 
 	file_init(&recorder->file, &ops, file_size(below));
 	recorder->below = below;
+	recorder->log_to = recorder;
+	pthread_mutex_init(&recorder->lock, NULL);
 	recorder->fail_code = -EIO;
 	return recorder;
 }
 
-/* Does one entry of the log, or the first @bytes of it, to another file. */
+/* Does one entry of the log, or bytes [from, end) of it, to another file. */
 static inline void test_log_apply(const struct test_log_entry *entry,
-				  struct file *to, uint64_t bytes)
+				  struct file *to, uint64_t from, uint64_t end)
 {
-	uint64_t length = bytes < entry->length ? bytes : entry->length;
-
 	if (entry->kind == TEST_LOG_WRITE)
-		file_write(to, entry->data, length, entry->offset);
+		file_write(to, entry->data + from, end - from,
+			   entry->offset + from);
 	if (entry->kind == TEST_LOG_ZERO)
-		file_zero(to, entry->offset, length, true);
+		file_zero(to, entry->offset + from, end - from, true);
 }
 
 #endif
