@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <getopt.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -50,16 +51,19 @@ static void syntax_init(struct syntax *syntax, const struct img_option *options)
 static int wrong_option(const struct syntax *syntax, int result, char **argv,
 			struct err *err)
 {
-	const char *typed = argv[optind - 1];
 	char letter[] = {'-', (char)optopt, '\0'};
+	char typed[64];
 	const char *near;
 
+	/* Without the value, which makes no name nearer. */
+	snprintf(typed, sizeof(typed), "%.*s",
+		 (int)strcspn(argv[optind - 1], "="), argv[optind - 1]);
 	if (strncmp(typed, "--", 2))
-		typed = letter;
+		snprintf(typed, sizeof(typed), "%s", letter);
 	if (result == ':')
 		return err_set(err, EINVAL, "option '%s' needs a value", typed);
 	near = parse_nearest(typed, syntax->words);
-	if (near && typed != letter)
+	if (near && typed[1] == '-')
 		return err_set(err, EINVAL,
 			       "unrecognized option '%s'; did you mean %s?",
 			       typed, near);

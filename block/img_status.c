@@ -6,6 +6,7 @@
  */
 #include "block/img_status.h"
 
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/math.h"
@@ -51,13 +52,34 @@ static unsigned int find_depth(const struct image *top,
 	return depth;
 }
 
+/*
+ * A qcow2 image whose file has far fewer bytes than clusters was made with
+ * preallocation=metadata, and many of its clusters are holes. In others too few
+ * are to be worth the look; so qemu-img says, and judges by the same numbers.
+ */
+static bool has_holes(const struct image *image)
+{
+	uint64_t unit = image->discard_granularity, clusters, real;
+	struct stat st;
+
+	if (!image->ops->load)
+		return true;
+	if (image->data->fd < 0 || fstat(image->data->fd, &st))
+		return false;
+	clusters = div_round_up(file_size(image->data), unit);
+	real = (uint64_t)st.st_blocks * 512 / unit;
+	return clusters >= max_u64(real * 10 / 9, real + 2);
+}
+
 static void describe_data(const struct extent *extent,
 			  struct img_status *status)
 {
 	bool is_raw = !extent->image->ops->load;
 
-	status->zero = find_hole(extent->image->data, extent->host_offset,
-				 extent->length, &status->length);
+	if (has_holes(extent->image))
+		status->zero = find_hole(extent->image->data,
+					 extent->host_offset, extent->length,
+					 &status->length);
 	status->data = !(is_raw && status->zero);
 	status->has_offset = true;
 	status->offset = extent->host_offset;
