@@ -92,6 +92,9 @@ struct image_options {
 	bool read_only;
 	uint64_t l2_cache_size; /* 0: the default */
 	struct file *data_file; /* external; NULL: the image has its data */
+	const char *snapshot_id; /* qcow2, read-only: the id or the name of an
+				    internal snapshot; NULL: as it is now */
+	bool for_check; /* qcow2_tables.c: leave finding faults to it */
 };
 
 /*

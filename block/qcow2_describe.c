@@ -162,31 +162,14 @@ void qcow2_snapshots_free(struct qcow2_snapshot *list, size_t count)
 
 /* --- Bitmaps -------------------------------------------------------------- */
 
-struct bitmaps_extension {
-	be32 count;
-	be32 reserved;
-	be64 directory_size;
-	be64 directory_offset;
-};
-
-struct bitmap_entry {
-	be64 table_offset;
-	be32 table_size;
-	be32 flags;
-	uint8_t type;
-	uint8_t granularity_bits;
-	be16 name_length;
-	be32 extra_size;
-};
-
 #define BITMAP_IN_USE (1U << 0)
 #define BITMAP_AUTO   (1U << 1)
 
 static int read_bitmap(struct qcow2 *qcow2, uint64_t *offset, uint64_t end,
 		       struct qcow2_bitmap *bitmap)
 {
-	uint64_t at = *offset + sizeof(struct bitmap_entry);
-	struct bitmap_entry entry;
+	uint64_t at = *offset + sizeof(struct qcow2_bitmap_entry);
+	struct qcow2_bitmap_entry entry;
 	uint64_t name, extra;
 	int ret;
 
@@ -207,12 +190,13 @@ static int read_bitmap(struct qcow2 *qcow2, uint64_t *offset, uint64_t end,
 }
 
 static int find_bitmaps(struct qcow2 *qcow2,
-			struct bitmaps_extension *ret_extension)
+			struct qcow2_bitmaps_extension *ret_extension)
 {
 	struct qcow2_header header;
 	int ret = file_read(qcow2->image.file, &header, sizeof(header), 0);
 
-	*ret_extension = (struct bitmaps_extension){.count = be32_make(0)};
+	*ret_extension =
+		(struct qcow2_bitmaps_extension){.count = be32_make(0)};
 	/* Without the bit nobody vouches for them. */
 	if (ret || qcow2->info.version < 3 ||
 	    !(be64_get(header.autoclear_features) & QCOW2_BITMAPS))
@@ -228,7 +212,7 @@ int qcow2_bitmaps_read(struct image *image, struct qcow2_bitmap **ret_list,
 		       size_t *ret_count)
 {
 	struct qcow2 *qcow2 = qcow2_of(image);
-	struct bitmaps_extension extension;
+	struct qcow2_bitmaps_extension extension;
 	struct qcow2_bitmap *list;
 	uint64_t offset, end;
 	size_t count;

@@ -105,6 +105,26 @@ struct qcow2_snapshot_header {
 
 _Static_assert(sizeof(struct qcow2_snapshot_header) == 40, "no gaps on disk");
 
+/* The data of the bitmaps extension, and an entry of their directory. */
+struct qcow2_bitmaps_extension {
+	be32 count;
+	be32 reserved;
+	be64 directory_size;
+	be64 directory_offset;
+};
+
+struct qcow2_bitmap_entry {
+	be64 table_offset;
+	be32 table_size; /* entries */
+	be32 flags;
+	uint8_t type;
+	uint8_t granularity_bits;
+	be16 name_length;
+	be32 extra_size;
+};
+
+_Static_assert(sizeof(struct qcow2_bitmap_entry) == 24, "no gaps on disk");
+
 #define QCOW2_SUBCLUSTERS 32 /* of a cluster, with extended L2 entries */
 
 /* The part of a disk that one L2 table maps, in bytes. */

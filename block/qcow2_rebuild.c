@@ -1,0 +1,388 @@
+/*
+ * block/qcow2_rebuild.c - new tables aside, and the switch to them; see
+ * qcow2_tables.h.
+ *
+ * Order of writes: all that is new, into clusters that neither the old state
+ * nor the new one refers to; a flush; the header, in one sector; a flush. The
+ * header leads to the L1 table, the snapshot table and the refcount table at
+ * once, so no moment has refcounts or COPIED flags that do not fit each other,
+ * and there is nothing to undo if a step fails: the file has grown, no more.
+ */
+#include "block/qcow2_tables.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* --- Free clusters -------------------------------------------------------- */
+
+static bool is_free(const struct qcow2_rebuild *rebuild, uint64_t cluster)
+{
+	return (cluster >= rebuild->used_clusters ||
+		!(rebuild->used[cluster / 8] & 1 << cluster % 8)) &&
+	       !qcow2_counts_get(&rebuild->tables->counts, cluster);
+}
+
+/* The first place for a run. Past the end of the file all is free. */
+static uint64_t find_run(const struct qcow2_rebuild *rebuild, uint64_t count)
+{
+	uint64_t first = rebuild->cursor, length = 0;
+
+	while (length < count) {
+		if (is_free(rebuild, first + length)) {
+			length++;
+			continue;
+		}
+		first += length + 1;
+		length = 0;
+	}
+	return first;
+}
+
+int qcow2_rebuild_take(struct qcow2_rebuild *rebuild, uint64_t count,
+		       uint64_t *ret_offset)
+{
+	struct qcow2_tables *tables = rebuild->tables;
+	uint64_t first = find_run(rebuild, count);
+	int ret;
+
+	if (first + count > QCOW2_OFFSET_LIMIT >> tables->info.cluster_bits)
+		return -EFBIG;
+	ret = qcow2_counts_grow(&tables->counts, first + count);
+	if (ret)
+		return ret;
+	for (uint64_t i = 0; i < count; i++)
+		qcow2_counts_set(&tables->counts, first + i, 1);
+	if (first == rebuild->cursor)
+		rebuild->cursor = first + count;
+	*ret_offset = first << tables->info.cluster_bits;
+	return 0;
+}
+
+static void note_used(struct qcow2_rebuild *rebuild)
+{
+	const struct qcow2_counts *counts = &rebuild->tables->counts;
+
+	for (uint64_t i = 0; i < rebuild->used_clusters; i++)
+		if (qcow2_counts_get(counts, i))
+			rebuild->used[i / 8] |= (uint8_t)(1 << i % 8);
+}
+
+int qcow2_rebuild_init(struct qcow2_rebuild *rebuild,
+		       struct qcow2_tables *tables)
+{
+	*rebuild = (struct qcow2_rebuild){
+		.tables = tables,
+		.used_clusters = tables->counts.clusters,
+		.used = calloc(1, tables->counts.clusters / 8 + 1),
+	};
+	if (!rebuild->used)
+		return -ENOMEM;
+	note_used(rebuild);
+	qcow2_counts_clear(&tables->counts);
+	return qcow2_survey_guest(tables);
+}
+
+void qcow2_rebuild_fini(struct qcow2_rebuild *rebuild)
+{
+	free(rebuild->used);
+	free(rebuild->blocks);
+}
+
+/* --- Tables --------------------------------------------------------------- */
+
+/* Whole clusters, so that nothing old is left behind the table. */
+int qcow2_rebuild_write(struct qcow2_rebuild *rebuild, const void *data,
+			uint64_t length, uint64_t *ret_offset)
+{
+	struct qcow2_tables *tables = rebuild->tables;
+	uint64_t clusters = max_u64(div_round_up(length, tables->cluster_size),
+				    1);
+	uint64_t end = clusters << tables->info.cluster_bits;
+	int ret;
+
+	ret = qcow2_rebuild_take(rebuild, clusters, ret_offset);
+	if (!ret && length)
+		ret = file_write(tables->file, data, length, *ret_offset);
+	if (!ret && length < end)
+		ret = file_fill_zeroes(tables->file, *ret_offset + length,
+				       end - length);
+	return ret;
+}
+
+/* For an entry that nobody can follow. */
+static struct qcow2_entry zero_entry(const struct qcow2_tables *tables)
+{
+	if (tables->entry_words > 1)
+		return (struct qcow2_entry){.bitmap = UINT64_MAX << 32};
+	return (struct qcow2_entry){
+		.word = tables->info.version > 2 ? QCOW2_ZERO_FLAG : 0,
+	};
+}
+
+static bool is_copied(const struct qcow2_tables *tables, uint64_t offset)
+{
+	uint64_t cluster = offset >> tables->info.cluster_bits;
+
+	return tables->has_data_file ||
+	       qcow2_counts_get(&tables->counts, cluster) == 1;
+}
+
+/* COPIED only counts in tables that guests write. */
+static struct qcow2_entry mend_entry(const struct qcow2_tables *tables,
+				     struct qcow2_entry entry, bool active)
+{
+	uint64_t offset = entry.word & QCOW2_OFFSET_MASK;
+	uint64_t flags = entry.word & (QCOW2_COPIED | QCOW2_ZERO_FLAG);
+
+	if (qcow2_tables_is_lost(tables, entry))
+		return zero_entry(tables);
+	if (entry.word & QCOW2_COMPRESSED_FLAG)
+		return (struct qcow2_entry){entry.word & ~QCOW2_COPIED, 0};
+	if (!qcow2_tables_has_cluster(tables, entry)) {
+		flags &= ~QCOW2_COPIED;
+		entry.bitmap &= UINT64_MAX << 32;
+	} else if (active) {
+		flags &= ~QCOW2_COPIED;
+		flags |= is_copied(tables, offset) ? QCOW2_COPIED : 0;
+	}
+	return (struct qcow2_entry){offset | flags, entry.bitmap};
+}
+
+/* Makes a table what it must be; true if that is not what it was. */
+static bool mend_l2(const struct qcow2_tables *tables, be64 *l2, bool active)
+{
+	struct qcow2_entry old, new;
+	bool changed = false;
+
+	for (uint64_t i = 0; i < tables->l2_entries; i++) {
+		old = qcow2_tables_entry(tables, l2, i);
+		new = mend_entry(tables, old, active);
+		if (new.word == old.word &&new.bitmap == old.bitmap)
+			continue;
+		changed = true;
+		l2[i * tables->entry_words] = be64_make(new.word);
+		if (tables->entry_words > 1)
+			l2[i * tables->entry_words + 1] = be64_make(new.bitmap);
+	}
+	return changed;
+}
+
+/* *offset becomes that of the table's replacement, if there has to be one. */
+static int rebuild_l2(struct qcow2_rebuild *rebuild, be64 *l2, uint64_t *offset,
+		      bool active, unsigned int times)
+{
+	struct qcow2_tables *tables = rebuild->tables;
+	struct qcow2_counts *counts = &tables->counts;
+	uint64_t old = *offset >> tables->info.cluster_bits;
+	int ret;
+
+	ret = file_read(tables->file, l2, tables->cluster_size, *offset);
+	if (ret || !mend_l2(tables, l2, active))
+		return ret;
+	ret = qcow2_rebuild_write(rebuild, l2, tables->cluster_size, offset);
+	if (ret)
+		return ret;
+	qcow2_counts_set(counts, old, qcow2_counts_get(counts, old) - times);
+	if (times > qcow2_counts_max(counts))
+		return -ERANGE;
+	qcow2_counts_set(counts, *offset >> tables->info.cluster_bits, times);
+	return 0;
+}
+
+static int rebuild_l1_entry(struct qcow2_rebuild *rebuild, be64 *l2,
+			    be64 *entry, bool active, unsigned int times)
+{
+	struct qcow2_tables *tables = rebuild->tables;
+	uint64_t old = be64_get(*entry), offset = old & QCOW2_OFFSET_MASK;
+	uint64_t before = offset;
+	int ret;
+
+	if (qcow2_tables_is_lost_l1(tables, old)) {
+		*entry = be64_make(0);
+		return 0;
+	}
+	ret = rebuild_l2(rebuild, l2, &offset, active, times);
+	if (ret || (!active && offset == before))
+		return ret;
+	if (active &&
+	    qcow2_counts_get(&tables->counts,
+			     offset >> tables->info.cluster_bits) == 1)
+		offset |= QCOW2_COPIED;
+	*entry = be64_make(offset);
+	return 0;
+}
+
+int qcow2_rebuild_l1(struct qcow2_rebuild *rebuild, be64 *l1, uint64_t l1_size,
+		     bool active, unsigned int times)
+{
+	be64 *l2 = malloc(rebuild->tables->cluster_size);
+	int ret = l2 ? 0 : -ENOMEM;
+
+	for (uint64_t i = 0; i < l1_size && !ret; i++)
+		if (be64_get(l1[i]))
+			ret = rebuild_l1_entry(rebuild, l2, &l1[i], active,
+					       times);
+	free(l2);
+	return ret;
+}
+
+/* --- Refcounts ------------------------------------------------------------ */
+
+static uint64_t blocks_needed(const struct qcow2_rebuild *rebuild)
+{
+	const struct qcow2_counts *counts = &rebuild->tables->counts;
+
+	return div_round_up(counts->clusters,
+			    8ULL << counts->cluster_bits >> counts->order);
+}
+
+/* Blocks for what has none yet. Taking one may change what needs one. */
+static int take_blocks(struct qcow2_rebuild *rebuild, bool *ret_changed)
+{
+	uint64_t count = blocks_needed(rebuild);
+	uint64_t *blocks;
+	int ret = 0;
+
+	if (count > rebuild->block_count) {
+		blocks = realloc(rebuild->blocks, count * sizeof(*blocks));
+		if (!blocks)
+			return -ENOMEM;
+		memset(blocks + rebuild->block_count, 0,
+		       (count - rebuild->block_count) * sizeof(*blocks));
+		rebuild->blocks = blocks;
+		rebuild->block_count = count;
+	}
+	for (uint64_t i = 0; i < count && !ret; i++) {
+		if (rebuild->blocks[i] ||
+		    qcow2_counts_block_is_empty(&rebuild->tables->counts, i))
+			continue;
+		*ret_changed = true;
+		ret = qcow2_rebuild_take(rebuild, 1, &rebuild->blocks[i]);
+	}
+	return ret;
+}
+
+/* With room for half as many again, or a growing image would grow it soon. */
+static int take_reftable(struct qcow2_rebuild *rebuild, bool *ret_changed)
+{
+	struct qcow2_tables *tables = rebuild->tables;
+	uint64_t count = blocks_needed(rebuild), clusters;
+	uint64_t entries = tables->cluster_size / sizeof(be64);
+
+	if (count <= rebuild->reftable_clusters * entries)
+		return 0;
+	*ret_changed = true;
+	for (uint64_t i = 0; i < rebuild->reftable_clusters; i++)
+		qcow2_counts_set(&tables->counts,
+				 (rebuild->reftable_offset >>
+				  tables->info.cluster_bits) +
+					 i,
+				 0);
+	clusters = div_round_up(count + count / 2, entries);
+	if (clusters << tables->info.cluster_bits > QCOW2_REFTABLE_BYTES_MAX)
+		return -EFBIG;
+	rebuild->reftable_clusters = clusters;
+	return qcow2_rebuild_take(rebuild, clusters, &rebuild->reftable_offset);
+}
+
+static int take_refcounts(struct qcow2_rebuild *rebuild)
+{
+	bool changed;
+	int ret;
+
+	do {
+		changed = false;
+		ret = take_blocks(rebuild, &changed);
+		if (!ret)
+			ret = take_reftable(rebuild, &changed);
+	} while (changed && !ret);
+	return ret;
+}
+
+static int write_reftable(struct qcow2_rebuild *rebuild)
+{
+	struct qcow2_tables *tables = rebuild->tables;
+	uint64_t bytes = rebuild->reftable_clusters
+			 << tables->info.cluster_bits;
+	be64 *table = calloc(1, bytes);
+	int ret;
+
+	if (!table)
+		return -ENOMEM;
+	for (uint64_t i = 0; i < rebuild->block_count; i++)
+		table[i] = be64_make(rebuild->blocks[i]);
+	ret = file_write(tables->file, table, bytes, rebuild->reftable_offset);
+	free(table);
+	return ret;
+}
+
+static int write_refcounts(struct qcow2_rebuild *rebuild)
+{
+	struct qcow2_tables *tables = rebuild->tables;
+	int ret = take_refcounts(rebuild);
+
+	for (uint64_t i = 0; i < rebuild->block_count && !ret; i++)
+		if (rebuild->blocks[i])
+			ret = file_write(tables->file,
+					 qcow2_counts_block(&tables->counts, i),
+					 tables->cluster_size,
+					 rebuild->blocks[i]);
+	return ret ? ret : write_reftable(rebuild);
+}
+
+/* --- The switch ----------------------------------------------------------- */
+
+static int write_l1(struct qcow2_rebuild *rebuild)
+{
+	struct qcow2_tables *tables = rebuild->tables;
+	uint64_t offset;
+	int ret;
+
+	ret = qcow2_rebuild_write(rebuild, tables->l1,
+				  tables->info.l1_size * sizeof(be64), &offset);
+	tables->header.l1_table_offset = be64_make(offset);
+	tables->header.l1_size = be32_make((uint32_t)tables->info.l1_size);
+	return ret;
+}
+
+static int write_snapshots(struct qcow2_rebuild *rebuild)
+{
+	struct qcow2_tables *tables = rebuild->tables;
+	const struct qcow2_snapshot_table *snapshots = &tables->snapshots;
+	uint64_t offset = 0;
+	int ret = 0;
+
+	if (snapshots->count)
+		ret = qcow2_rebuild_write(rebuild, snapshots->bytes,
+					  snapshots->length, &offset);
+	tables->header.snapshots_offset = be64_make(offset);
+	tables->header.nb_snapshots = be32_make((uint32_t)snapshots->count);
+	return ret;
+}
+
+int qcow2_rebuild_publish(struct qcow2_rebuild *rebuild)
+{
+	struct qcow2_tables *tables = rebuild->tables;
+	struct qcow2_header *header = &tables->header;
+	size_t length = tables->info.version > 2 ? QCOW2_V3_LENGTH
+						 : QCOW2_V2_LENGTH;
+	int ret;
+
+	ret = write_l1(rebuild);
+	if (!ret)
+		ret = write_snapshots(rebuild);
+	if (!ret)
+		ret = write_refcounts(rebuild);
+	if (!ret)
+		ret = file_flush(tables->file);
+	if (ret)
+		return ret;
+	header->autoclear_features = be64_make(
+		tables->info.autoclear & (QCOW2_BITMAPS | QCOW2_DATA_FILE_RAW));
+	header->refcount_table_offset = be64_make(rebuild->reftable_offset);
+	header->refcount_table_clusters =
+		be32_make((uint32_t)rebuild->reftable_clusters);
+	ret = file_write(tables->file, header, length, 0);
+	return ret ? ret : file_flush(tables->file);
+}
