@@ -17,6 +17,7 @@
 #include "base/math.h"
 #include "block/chain.h"
 #include "block/image.h"
+#include "block/mutant.h"
 
 struct block {
 	struct image *top;     /* [c] owned */
@@ -158,7 +159,7 @@ int block_flush(struct block *block)
 		return 0;
 	pthread_rwlock_rdlock(&block->lock);
 	settled = block_is_settled(block);
-	if (settled)
+	if (settled && !MUTANT(NO_BARRIER_IN_PLACE))
 		ret = file_flush(block->top->data);
 	pthread_rwlock_unlock(&block->lock);
 	if (settled)

@@ -17,6 +17,8 @@
 #include <assert.h>
 #include <errno.h>
 
+#include "block/mutant.h"
+
 /* Adds to the last run if it goes on from there; false if there is no room. */
 static bool run_append(struct qcow2_run *runs, size_t *count, uint64_t first,
 		       uint64_t clusters)
@@ -145,6 +147,8 @@ void qcow2_alloc_release(struct qcow2 *qcow2, uint64_t first, uint64_t count)
 	bool fits = run_append(alloc->dead, &alloc->dead_count, first, count);
 
 	assert(fits);
+	if (MUTANT(FREED_BEFORE_DURABLE))
+		qcow2_alloc_settle(qcow2);
 }
 
 int qcow2_alloc_make_room(struct qcow2 *qcow2)
@@ -178,8 +182,10 @@ static int lower(struct qcow2 *qcow2, uint64_t cluster, bool *ret_free)
 /* Whatever remembers what the cluster was must not outlive it. */
 static void forget(struct qcow2 *qcow2, uint64_t cluster)
 {
-	qcow2_metadata_remove(qcow2, cluster);
-	qcow2_compressed_forget(qcow2, cluster);
+	if (!MUTANT(FREED_TABLE_REMEMBERED))
+		qcow2_metadata_remove(qcow2, cluster);
+	if (!MUTANT(FREED_TAIL_REMEMBERED))
+		qcow2_compressed_forget(qcow2, cluster);
 	qcow2_cache_drop(&qcow2->l2_cache, cluster << qcow2->cluster_bits,
 			 qcow2->cluster_size);
 	add_free(qcow2->alloc, cluster, 1);

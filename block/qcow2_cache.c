@@ -17,6 +17,8 @@
 #include <errno.h>
 #include <stdlib.h>
 
+#include "block/mutant.h"
+
 /* The golden ratio of 64 bits: spreads what differs only in a few bits. */
 #define HASH_FACTOR 0x9e3779b97f4a7c15ULL
 
@@ -135,7 +137,9 @@ static int cache_victim(struct qcow2_cache *cache,
 		cache->hand = (cache->hand + 1) % cache->capacity;
 	} while (slice->offset && atomic_exchange(&slice->recent, false));
 	if (slice->dirty) {
-		ret = qcow2_order_write(cache->qcow2, cache->stage);
+		ret = MUTANT(EVICTION_OUT_OF_ORDER)
+			      ? qcow2_cache_write_back(cache)
+			      : qcow2_order_write(cache->qcow2, cache->stage);
 		if (ret)
 			return ret;
 	}

@@ -6,6 +6,7 @@
 #include <zlib.h>
 #include <zstd.h>
 
+#include "block/qcow2_compress.h"
 #include "block/test_disk.h"
 #include "block/test_recorder.h"
 
@@ -203,6 +204,36 @@ static void compressed_clusters_are_replaced(void)
 	free(disk);
 }
 
+static void write_filled(struct test_disk *disk, uint64_t value)
+{
+	uint8_t packed[4096];
+	size_t length = 0;
+
+	test_fill(disk->buffer, sizeof(packed) / BLOCK_SECTOR, value);
+	CHECK(!qcow2_compress(QCOW2_DEFLATE, disk->buffer, sizeof(packed),
+			      packed, &length));
+	CHECK(!block_write_compressed(disk->block, 0, packed, length));
+	CHECK(!test_disk_read(disk, 0, 8));
+	CHECK_EQUAL(test_sector_value(disk->buffer), value);
+}
+
+/* The next one lies where the last one was, and has the same L2 entry. */
+static void freed_clusters_are_forgotten(void)
+{
+	struct qcow2_create_options create = TEST_CREATE(MIB, 12, 3, 4, 0);
+	struct test_disk *disk =
+		test_disk_new(test_image_open(test_image_new(&create), 0, NULL),
+			      1);
+
+	for (uint64_t value = 1; value < 5; value++) {
+		write_filled(disk, value);
+		CHECK(!block_discard(disk->block, 0, 4096));
+		CHECK(!block_flush(disk->block));
+	}
+	block_close(disk->block);
+	free(disk);
+}
+
 int main(int argc, char **argv)
 {
 	static const struct test tests[] = {
@@ -212,6 +243,7 @@ int main(int argc, char **argv)
 		TEST(zstd_clusters_that_fail),
 		TEST(inflated_clusters_are_remembered),
 		TEST(compressed_clusters_are_replaced),
+		TEST(freed_clusters_are_forgotten),
 	};
 
 	return test_main(argc, argv, tests, ARRAY_LENGTH(tests));

@@ -11,6 +11,7 @@
  * ALCOR_TEST_STATES says how many states, ALCOR_TEST_QEMU_STATES how many of
  * them go to qemu-img, ALCOR_TEST_SEED where the random numbers begin.
  */
+#include <errno.h>
 #include <inttypes.h>
 #include <pthread.h>
 
@@ -34,6 +35,8 @@ enum with {
 	FILL = 1 << 5,	   /* before: the refcount table is about to grow */
 	SNAPSHOT = 1 << 6, /* before */
 	THREADS = 1 << 7,  /* not one, but three */
+	NO_HOLES = 1 << 8, /* the file system has none */
+	FAULTS = 1 << 9,   /* now and then the host refuses a call */
 };
 
 struct scenario {
@@ -53,7 +56,13 @@ static const struct scenario scenarios[] = {
 	{"512, two slices", 256, 9, 3, 6, 1024, 200, 120, 8, 0},
 	{"512, 1 bit", 256, 9, 3, 0, 0, 200, 120, 8, 0},
 	{"1K, version 2", 256, 10, 2, 4, 0, 200, 120, 8, 0},
-	{"table grows", 8192, 9, 3, 6, 0, 0, 40, 2, FILL},
+	{"table grows", 8192, 9, 3, 6, 0, 0, 120, 2, FILL},
+	{"table grows, faults", 8192, 9, 3, 6, 0, 0, 120, 2, FILL | FAULTS},
+	{"512, no holes", 256, 9, 3, 4, 1, 0, 120, 8, NO_HOLES},
+	{"many tables, no holes", 2048, 9, 3, 4, 1, 0, 150, 8, NO_HOLES},
+	{"512, faults", 256, 9, 3, 6, 1, 200, 120, 8, FAULTS},
+	{"1K, snapshot, no holes", 256, 10, 3, 4, 1, 200, 120, 8,
+	 SNAPSHOT | NO_HOLES},
 	{"4K", 512, 12, 3, 4, 1, 300, 120, 8, 0},
 	{"4K, 64 bits", 512, 12, 3, 6, 0, 0, 120, 8, 0},
 	{"64K", 2048, 16, 3, 4, 0, 0, 100, 4, 0},
@@ -66,6 +75,10 @@ static const struct scenario scenarios[] = {
 	 SNAPSHOT | COMPRESS},
 	{"extended", 1024, 14, 3, 4, 0, 0, 100, 8, EXTENDED},
 	{"extended, backing", 1024, 14, 3, 0, 1, 700, 100, 8, EXTENDED},
+	{"extended, snapshot", 1024, 14, 3, 4, 1, 700, 100, 8,
+	 EXTENDED | SNAPSHOT},
+	{"extended, faults", 1024, 14, 3, 4, 1, 700, 100, 8,
+	 EXTENDED | FAULTS | COMPRESS | NO_HOLES},
 	{"extended 64K", 2048, 16, 3, 4, 1, 700, 100, 4, EXTENDED},
 	{"extended, compressed", 1024, 14, 3, 6, 0, 700, 100, 8,
 	 EXTENDED | COMPRESS | ZSTD},
@@ -165,14 +178,17 @@ static unsigned long flushed_until(const struct run *run, size_t log_length)
 		for (unsigned int i = 0; i < run->actors[t]->op_count; i++) {
 			const struct timed_op *timed = &run->actors[t]->ops[i];
 
-			if (timed->op.action == TEST_FLUSH &&
+			if (timed->op.action == TEST_FLUSH && !timed->op.ret &&
 			    timed->op.log_end <= log_length)
 				until = max_u64(until, timed->start);
 		}
 	return until;
 }
 
-/* A discarded sector holds zeroes, or what it held. */
+/*
+ * A discarded sector holds zeroes, or what it held; one that could not be
+ * written what it held or what was to be written.
+ */
 static bool is_allowed(const struct run *run, const struct actor *actor,
 		       size_t log_length, unsigned long flushed,
 		       uint64_t sector, uint64_t value)
@@ -186,7 +202,8 @@ static bool is_allowed(const struct run *run, const struct actor *actor,
 			continue;
 		if (op->value == value)
 			return true;
-		if (op->action != TEST_DISCARD && timed->end < flushed)
+		if (op->action != TEST_DISCARD && !op->ret &&
+		    timed->end < flushed)
 			return false;
 	}
 	return run->before[sector] == value;
@@ -393,6 +410,19 @@ static struct test_op choose(struct actor *actor)
 	return op;
 }
 
+static void read_back(struct actor *actor, const struct test_op *op)
+{
+	int ret = test_disk_read(actor->disk, op->first, op->count);
+
+	if (ret && actor->run->scenario->with & FAULTS)
+		return;
+	CHECK_EQUAL(ret, 0);
+	for (uint64_t i = 0; i < op->count && !test_failed; i++)
+		CHECK_EQUAL(test_sector_value(actor->disk->buffer +
+					      i * BLOCK_SECTOR),
+			    op->value);
+}
+
 static void *act(void *context)
 {
 	struct actor *actor = context;
@@ -411,7 +441,10 @@ static void *act(void *context)
 			test_disk_run(actor->disk, &timed->op);
 		timed->end = atomic_fetch_add(&run->clock, 1);
 		timed->op.log_end = log_length(run);
-		CHECK_EQUAL(timed->op.ret, 0);
+		if (!(run->scenario->with & FAULTS) || timed->op.ret != -EIO)
+			CHECK_EQUAL(timed->op.ret, 0);
+		if (timed->op.value && !timed->op.ret)
+			read_back(actor, &timed->op);
 	}
 	return NULL;
 }
@@ -441,6 +474,9 @@ static void record(struct run *run)
 	pthread_t threads[THREADS_MAX];
 
 	run->recorder->keeps_log = true;
+	run->recorder->has_no_holes = run->scenario->with & NO_HOLES;
+	if (run->scenario->with & FAULTS)
+		run->recorder->fail_rate = 65536 / 40;
 	if (run->data)
 		run->data->keeps_log = true;
 	for (unsigned int i = 1; i < count; i++)
@@ -448,6 +484,7 @@ static void record(struct run *run)
 	act(run->actors[0]);
 	for (unsigned int i = 1; i < count; i++)
 		pthread_join(threads[i], NULL);
+	run->recorder->fail_rate = 0;
 }
 
 /* --- Before --------------------------------------------------------------- */
@@ -487,9 +524,9 @@ static struct file *prepare(const struct scenario *scenario, uint64_t seed)
 			     ~seed);
 	if (scenario->with & FILL)
 		fill(disk->block);
-	for (unsigned int i = 0; scenario->with & SNAPSHOT && i < 20; i++) {
+	for (unsigned int i = 0; scenario->with & SNAPSHOT && i < 40; i++) {
 		op = test_disk_choose(disk);
-		op.count = min_u64(op.count, 40);
+		op.count = min_u64(op.count, 12);
 		test_disk_run(disk, &op);
 	}
 	CHECK(!block_flush(disk->block) && !block_flush(disk->block));
@@ -560,6 +597,7 @@ static void run_scenario(const struct scenario *scenario, uint64_t seed,
 
 	open_run(&run, seed);
 	run.recorder->skips_flush = skips_flush;
+	run.recorder->fail_random = seed;
 	power.random.state = seed;
 	power.disk[0] = copy_of(run.recorder);
 	power.disk[1] = copy_of(run.data);

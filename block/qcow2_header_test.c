@@ -5,6 +5,7 @@
 #include <errno.h>
 
 #include "block/test_disk.h"
+#include "block/test_recorder.h"
 
 /* Offsets of the specification. */
 enum field {
@@ -371,17 +372,23 @@ static void autoclear_bits_are_cleared_by_writers(void)
 {
 	struct image_options options = {.name = "test"};
 	const struct patch bits = {88, 8, 0x8000000000000001};
-	struct file *file = make_image();
+	struct file *file = &test_recorder_new(make_image())->file;
+	struct test_recorder *recorder;
 	struct image *image = NULL;
 	be64 left;
 
 	patch(file, &bits);
 	REQUIRE(!qcow2_open(file, &options, &image, NULL));
+	recorder = test_recorder_of(file);
 	file_read(file, &left, sizeof(left), 88);
 	CHECK_EQUAL(be64_get(left), bits.value);
+	recorder->keeps_log = true;
 	CHECK_EQUAL(image->ops->begin(image), 0);
 	file_read(file, &left, sizeof(left), 88);
 	CHECK_EQUAL(be64_get(left), 0);
+	CHECK_EQUAL(recorder->log_length, 2);
+	CHECK_EQUAL(recorder->log[recorder->log_length - 1].kind,
+		    TEST_LOG_FLUSH);
 	image_close(image);
 }
 

@@ -11,6 +11,8 @@
 #include <errno.h>
 #include <stdlib.h>
 
+#include "block/mutant.h"
+
 /* Writes a copy of the table at @old, or an empty one if that is 0. */
 static int write_table(struct qcow2 *qcow2, uint64_t old, uint64_t new)
 {
@@ -40,10 +42,10 @@ static int make_table(struct qcow2 *qcow2, uint64_t old, uint64_t *ret_new)
 	if (!ret) {
 		*ret_new = cluster << qcow2->cluster_bits;
 		ret = write_table(qcow2, old, *ret_new);
-		if (ret)
+		if (ret && !MUTANT(NO_UNDO_OF_L2_CLAIM))
 			qcow2_metadata_remove(qcow2, cluster);
 	}
-	if (ret)
+	if (ret && !MUTANT(NO_UNDO_OF_L2_TABLE))
 		qcow2_alloc_undo(qcow2, cluster, 1);
 	return ret;
 }
@@ -57,7 +59,7 @@ static int own_table(struct qcow2 *qcow2, uint64_t l1_index,
 
 	if (!qcow2_l2_offset(qcow2, entry, &old))
 		return qcow2_bad_l1(qcow2, l1_index);
-	if (old && entry & QCOW2_COPIED) {
+	if (old && (entry & QCOW2_COPIED || MUTANT(SHARED_TABLE_CHANGED))) {
 		*ret_offset = old;
 		return 0;
 	}
@@ -124,7 +126,8 @@ void qcow2_l2_release(struct qcow2 *qcow2, const struct qcow2_cluster *old)
 	if (old->kind == QCOW2_COMPRESSED) {
 		last = qcow2_cluster_of(qcow2, old->host_offset +
 						       old->host_length - 1);
-		qcow2_inflated_drop(qcow2);
+		if (!MUTANT(FREED_INFLATED_REMEMBERED))
+			qcow2_inflated_drop(qcow2);
 	}
 	qcow2_alloc_release(qcow2, first, last - first + 1);
 }

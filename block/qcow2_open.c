@@ -11,6 +11,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "block/mutant.h"
+
 /* Enough to map the whole disk, but no more than this. */
 #define L2_CACHE_MAX (32 * MIB)
 
@@ -121,6 +123,8 @@ static int qcow2_begin(struct image *image)
 	qcow2->info.autoclear = kept;
 	ret = file_write(qcow2->image.file, &bits, sizeof(bits),
 			 offsetof(struct qcow2_header, autoclear_features));
+	if (MUTANT(NO_BARRIER_AFTER_AUTOCLEAR))
+		return ret;
 	return ret ? ret : file_flush(qcow2->image.file);
 }
 

@@ -27,6 +27,8 @@
 
 #include <errno.h>
 
+#include "block/mutant.h"
+
 void qcow2_table_mark_dirty(struct qcow2_table *table, uint64_t first,
 			    uint64_t count)
 {
@@ -121,6 +123,11 @@ void qcow2_order_wrote(struct qcow2 *qcow2, enum qcow2_stage stage)
 
 static bool is_synced_before(const struct qcow2 *qcow2, enum qcow2_stage stage)
 {
+	if ((stage == QCOW2_STAGE_REFTABLE &&
+	     MUTANT(NO_BARRIER_BEFORE_REFTABLE)) ||
+	    (stage == QCOW2_STAGE_L2 && MUTANT(NO_BARRIER_BEFORE_L2)) ||
+	    (stage == QCOW2_STAGE_L1 && MUTANT(NO_BARRIER_BEFORE_L1)))
+		return true;
 	for (unsigned int i = 0; i < stage; i++)
 		if (qcow2->unsynced[i])
 			return false;
@@ -130,9 +137,12 @@ static bool is_synced_before(const struct qcow2 *qcow2, enum qcow2_stage stage)
 /* The barrier: what was written so far is on the disk before what follows. */
 static int order_sync(struct qcow2 *qcow2)
 {
-	int ret = file_flush(qcow2->image.data);
+	int ret = 0;
 
-	if (!ret && qcow2_has_data_file(qcow2))
+	if (qcow2_has_data_file(qcow2) && !MUTANT(NO_BARRIER_FOR_DATA_FILE))
+		ret = file_flush(qcow2->image.data);
+	if (!ret && !(qcow2_has_data_file(qcow2) &&
+		      MUTANT(NO_BARRIER_BESIDE_DATA_FILE)))
 		ret = file_flush(qcow2->image.file);
 	if (ret)
 		return ret;
@@ -179,5 +189,7 @@ int qcow2_order_settle(struct qcow2 *qcow2)
 	if (qcow2_order_is_settled(qcow2))
 		return 0;
 	ret = qcow2_order_write(qcow2, QCOW2_STAGES - 1);
+	if (MUTANT(NO_BARRIER_AT_SETTLE))
+		return ret;
 	return ret ? ret : order_sync(qcow2);
 }

@@ -9,6 +9,8 @@
 #include <errno.h>
 #include <stdlib.h>
 
+#include "block/mutant.h"
+
 uint64_t qcow2_refcount_read(const uint8_t *data, uint64_t index,
 			     unsigned int order)
 {
@@ -172,13 +174,14 @@ static int add_block(struct qcow2 *qcow2, uint64_t cluster)
 	if (!ret) {
 		ret = file_write(qcow2->image.file, block, qcow2->cluster_size,
 				 offset);
-		if (ret)
+		if (ret && !MUTANT(NO_UNDO_OF_BLOCK_CLAIM))
 			qcow2_metadata_remove(qcow2, cluster);
 	}
 	free(block);
 	if (ret)
 		return ret;
-	qcow2_order_wrote(qcow2, QCOW2_STAGE_REFCOUNTS);
+	if (!MUTANT(UNREPORTED_REFCOUNT_BLOCK))
+		qcow2_order_wrote(qcow2, QCOW2_STAGE_REFCOUNTS);
 	qcow2->reftable.entries[table_index] = be64_make(offset);
 	qcow2_table_mark_dirty(&qcow2->reftable, table_index, 1);
 	return 0;

@@ -14,6 +14,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "block/mutant.h"
+
 /* Where everything goes: blocks first, then the table. In clusters. */
 struct plan {
 	uint64_t start;
@@ -114,12 +116,13 @@ int qcow2_reftable_grow(struct qcow2 *qcow2)
 	if (ret)
 		return ret;
 	ret = write_all(qcow2, &plan, &table);
-	if (ret) {
-		for (uint64_t i = 0; i < plan_clusters(&plan); i++)
+	for (uint64_t i = 0; ret && i < plan_clusters(&plan); i++)
+		if (!MUTANT(NO_UNDO_OF_REFTABLE_CLAIM))
 			qcow2_metadata_remove(qcow2, plan.start + i);
+	if (ret)
 		return ret;
-	}
-	qcow2_order_wrote(qcow2, QCOW2_STAGE_REFCOUNTS);
+	if (!MUTANT(UNREPORTED_REFTABLE))
+		qcow2_order_wrote(qcow2, QCOW2_STAGE_REFCOUNTS);
 	qcow2_alloc_release(qcow2, qcow2_cluster_of(qcow2, old->offset),
 			    old->count * sizeof(be64) >> qcow2->cluster_bits);
 	free(old->entries);

@@ -20,6 +20,8 @@
 #include <errno.h>
 #include <stdlib.h>
 
+#include "block/mutant.h"
+
 /* A step's bytes, and the host clusters they go to. */
 struct step {
 	uint64_t offset;	/* in the disk, of the guest's bytes */
@@ -39,7 +41,8 @@ struct around {
 /* A host cluster that may be written to. */
 static bool is_own(const struct qcow2_cluster *cluster)
 {
-	return cluster->kind == QCOW2_NORMAL && cluster->copied;
+	return cluster->kind == QCOW2_NORMAL &&
+	       (cluster->copied || MUTANT(SHARED_CLUSTER_OVERWRITTEN));
 }
 
 static bool is_data(const struct qcow2 *qcow2,
@@ -177,7 +180,8 @@ static int publish(struct qcow2 *qcow2, const struct step *step)
 	ret = qcow2_l2_own(qcow2, step->offset, &slice);
 	if (ret)
 		return ret;
-	qcow2_order_wrote(qcow2, QCOW2_STAGE_REFCOUNTS);
+	if (!MUTANT(UNREPORTED_DATA))
+		qcow2_order_wrote(qcow2, QCOW2_STAGE_REFCOUNTS);
 	for (uint64_t i = 0; i < step->cluster_count; i++) {
 		qcow2_decode(qcow2, step->offset + (i << qcow2->cluster_bits),
 			     qcow2_l2_get(qcow2, &slice, i), &old);
@@ -248,7 +252,7 @@ static uint64_t find_start(const struct qcow2 *qcow2,
 		return cluster;
 	if (is_own(first))
 		return is_data(qcow2, first, offset) ? offset : start;
-	if (!first->data)
+	if (!first->data || MUTANT(OLD_DATA_NOT_COPIED))
 		return start;
 	cluster += (uint64_t)__builtin_ctz(first->data)
 		   << qcow2->subcluster_bits;
@@ -309,10 +313,12 @@ static int replace(struct qcow2 *qcow2, const struct qcow2_l2_slice *slice,
 
 	if (ret)
 		return ret;
-	ret = write_clusters(qcow2, step, from);
+	ret = MUTANT(PUBLISHED_BEFORE_WRITTEN) ? publish(qcow2, step) : 0;
+	if (!ret)
+		ret = write_clusters(qcow2, step, from);
 	if (!ret)
 		ret = publish(qcow2, step);
-	if (ret && step->taken)
+	if (ret && step->taken && !MUTANT(NO_UNDO_OF_WRITE))
 		qcow2_alloc_undo(qcow2,
 				 qcow2_cluster_of(qcow2, step->host_offset),
 				 step->cluster_count);

@@ -16,6 +16,8 @@
 
 #include <errno.h>
 
+#include "block/mutant.h"
+
 void qcow2_compressed_forget(struct qcow2 *qcow2, uint64_t cluster)
 {
 	if (qcow2_cluster_of(qcow2, qcow2->compressed_tail) == cluster)
@@ -180,7 +182,7 @@ int qcow2_write_compressed(struct image *image, uint64_t offset,
 	if (ret)
 		return ret;
 	ret = write_packed(qcow2, offset, packed, length, &packing);
-	if (ret)
+	if (ret && !MUTANT(NO_UNDO_OF_COMPRESSED_WRITE))
 		undo(qcow2, &packing);
 	return ret;
 }

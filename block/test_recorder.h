@@ -38,8 +38,11 @@ struct test_recorder {
 	/* Calls [fail_first, fail_end) end with fail_code; counted from 0. */
 	unsigned long calls, fail_first, fail_end;
 	int fail_code;
-	bool fails_reads; /* as well */
-	bool skips_flush; /* to see that the harness notices */
+	unsigned int fail_rate; /* in 2^-16 of all calls but flushes; 0: none */
+	uint64_t fail_random;
+	bool fails_reads;  /* as well */
+	bool has_no_holes; /* discards do nothing, zeroes are written */
+	bool skips_flush;  /* to see that the harness notices */
 };
 
 static inline struct test_recorder *test_recorder_of(struct file *file)
@@ -53,6 +56,15 @@ static inline int test_recorder_call(struct test_recorder *recorder)
 	bool fails = call >= recorder->fail_first && call < recorder->fail_end;
 
 	return fails ? recorder->fail_code : 0;
+}
+
+/* By chance; for what is not a flush, whose failure would be the end. */
+static inline int test_recorder_stumble(struct test_recorder *recorder)
+{
+	uint64_t *random = &recorder->fail_random;
+
+	*random = *random * 6364136223846793005ULL + 1442695040888963407ULL;
+	return *random >> 48 < recorder->fail_rate ? recorder->fail_code : 0;
 }
 
 static inline void test_recorder_log(struct test_recorder *recorder,
@@ -89,6 +101,8 @@ static inline int test_recorder_readv(struct file *file, struct iovec *iov,
 	if (recorder->fails_reads)
 		ret = test_recorder_call(recorder);
 	if (!ret)
+		ret = test_recorder_stumble(recorder);
+	if (!ret)
 		ret = recorder->below->ops->readv(recorder->below, iov, count,
 						  offset);
 	return test_recorder_unlock(recorder, ret);
@@ -103,6 +117,8 @@ static inline int test_recorder_writev(struct file *file, struct iovec *iov,
 
 	test_recorder_lock(recorder);
 	ret = test_recorder_call(recorder);
+	if (!ret)
+		ret = test_recorder_stumble(recorder);
 	if (!ret && recorder->keeps_log) {
 		entry.length = iov_length(iov, count);
 		entry.data = malloc(entry.length);
@@ -136,6 +152,8 @@ static inline int test_recorder_zero(struct file *file, uint64_t offset,
 
 	test_recorder_lock(recorder);
 	ret = test_recorder_call(recorder);
+	if (!ret && recorder->has_no_holes)
+		ret = -EOPNOTSUPP;
 	if (ret)
 		return test_recorder_unlock(recorder, ret);
 	test_recorder_log(recorder,

@@ -2,8 +2,8 @@
  * block/test_snapshot.h - for tests: gives a qcow2 image in memory an internal
  * snapshot, written from the specification and sharing no code with block/.
  *
- * The image is closed, has no snapshot yet, refcounts of 16 bits, entries of
- * 8 bytes, and refcount blocks that cover what is added at its end.
+ * The image is closed, has no snapshot yet, refcounts of 16 bits, and
+ * refcount blocks that cover what is added at its end.
  */
 #ifndef BLOCK_TEST_SNAPSHOT_H
 #define BLOCK_TEST_SNAPSHOT_H
@@ -31,6 +31,7 @@ static inline struct test_check test_view(struct file *file)
 	};
 
 	view.cluster_bits = (unsigned int)test_get(&view, 20, 4);
+	view.entry_size = test_get(&view, 72, 8) & 16 ? 16 : 8;
 	return view;
 }
 
@@ -81,7 +82,7 @@ static inline void test_snapshot_add(struct file *file)
 		view = test_view(file);
 		table = test_get(&view, l1 + i * 8, 8) & 0xfffffffffffe00;
 		test_put(file, copy + i * 8, 8, table);
-		for (uint64_t j = 0; table && j < size; j += 8)
+		for (uint64_t j = 0; table && j < size; j += view.entry_size)
 			test_share_entry(file, table + j);
 	}
 	test_put(file, list, 8, copy);
