@@ -2,8 +2,8 @@
 #
 #   make [ARCH=x86_64|aarch64] [CC=gcc|clang] [SAN=address,undefined|thread]
 #
-# Targets: all static deps test check run lint layers compile_commands.json
-# clean help. Everything made or downloaded goes below build/.
+# Targets: all static deps test proof torture mutants check run lint layers
+# compile_commands.json clean help. Everything made or downloaded goes below build/.
 
 HOST_ARCH := $(shell uname -m)
 ARCH      ?= $(HOST_ARCH)
@@ -76,7 +76,8 @@ TEST_PROGRAMS := $(TESTS:%.c=$(BUILD)/%)
 ARCHIVES := $(foreach f,arch devices block base,$(BUILD)/$(f).a)
 
 .DELETE_ON_ERROR:
-.PHONY: all static deps test check run lint layers clean help
+.PHONY: all static deps test proof torture mutants check run lint layers \
+	clean help
 .SECONDARY:
 
 QUIET := $(if $(filter 0,$(V)),@)
@@ -133,6 +134,32 @@ endef
 test: $(TEST_PROGRAMS)
 	@status=0; for t in $(TEST_PROGRAMS); do \
 		echo "# $$t"; $(RUN_TEST) $$t || status=1; done; exit $$status
+
+# That qcow2 loses nothing (docs/testing.md), at the size of "make check", and
+# at any size: make torture STATES=... KILLS=... IMAGES=... SEED=...
+PROOFS := $(addprefix $(BUILD)/block/qcow2_,crash_test kill_test \
+	differential_test)
+STATES = 20000
+QEMU_STATES = 1000
+KILLS = 200
+IMAGES = 150
+SEED = 1
+
+proof: $(PROOFS)
+	@status=0; for t in $(PROOFS); do echo "# $$t"; \
+	ALCOR_TEST_STATES=$(STATES) ALCOR_TEST_QEMU_STATES=$(QEMU_STATES) \
+	ALCOR_TEST_KILLS=$(KILLS) ALCOR_TEST_IMAGES=$(IMAGES) \
+	ALCOR_TEST_SEED=$(SEED) $(RUN_TEST) $$t || status=1; done; exit $$status
+
+torture: STATES = 2000000
+torture: QEMU_STATES = 20000
+torture: KILLS = 5000
+torture: IMAGES = 50000
+torture: SEED := $(shell date +%s)
+torture: proof
+
+mutants:
+	guest-tests/mutants
 
 check:
 	guest-tests/check

@@ -8,10 +8,11 @@
  */
 #include <errno.h>
 
-#include "block/test_disk.h"
-#include "block/test_host.h"
+#include "block/test_qemu.h"
 
 static char folder[256];
+
+static const struct test_qemu_image image = {.path = "image"};
 
 struct shape {
 	const char *compat;
@@ -84,103 +85,6 @@ static void make_image(const struct shape *shape)
 				  "&& qemu-io -c 'write -P 26 5M 70k' image"));
 }
 
-/* What qemu-img says the image holds. */
-static uint8_t oracle[TEST_SECTORS_MAX * BLOCK_SECTOR];
-
-static void ask_oracle(uint64_t sectors)
-{
-	FILE *file;
-
-	CHECK(!test_shell("qemu-img convert -O raw image oracle"));
-	file = fopen("oracle", "r");
-	REQUIRE(file);
-	CHECK_EQUAL(fread(oracle, BLOCK_SECTOR, sectors, file), sectors);
-	fclose(file);
-}
-
-static struct test_disk *open_image(bool read_only, uint64_t seed)
-{
-	struct block_options options = {
-		.path = "image",
-		.read_only = read_only,
-		.l2_cache_size = seed % 2 ? 1 : 0,
-	};
-	struct test_disk *disk = calloc(1, sizeof(*disk));
-	struct err err = {""};
-
-	if (!CHECK(!block_open(&options, &disk->block, &err))) {
-		printf("# %s\n", err.text);
-		free(disk);
-		return NULL;
-	}
-	disk->sectors = block_size(disk->block) / BLOCK_SECTOR;
-	disk->random.state = seed;
-	disk->next_value = 1ULL << 40;
-	return disk;
-}
-
-static void compare_piece(struct test_disk *disk, uint64_t first,
-			  uint64_t count)
-{
-	CHECK_EQUAL(test_disk_read(disk, first, count), 0);
-	CHECK(!memcmp(disk->buffer, oracle + first * BLOCK_SECTOR,
-		      count * BLOCK_SECTOR));
-}
-
-/* In one piece, and in small ones from everywhere. */
-static void compare_image(uint64_t seed)
-{
-	struct test_disk *disk = open_image(true, seed);
-
-	REQUIRE(disk);
-	ask_oracle(disk->sectors);
-	compare_piece(disk, 0, disk->sectors);
-	for (unsigned int i = 0; i < 500 && !test_failed; i++)
-		compare_piece(disk,
-			      test_below(&disk->random, disk->sectors - 20),
-			      1 + i % 20);
-	block_close(disk->block);
-	free(disk);
-}
-
-/* Many flushes would be many waits for the host's disk. */
-static void write_randomly(struct test_disk *disk)
-{
-	struct test_op op;
-
-	for (unsigned int i = 0; i < 80; i++) {
-		op = test_disk_choose(disk);
-		if (op.action == TEST_FLUSH && i % 4)
-			continue;
-		test_disk_run(disk, &op);
-		CHECK_EQUAL(op.ret, 0);
-		if (op.action == TEST_DISCARD)
-			test_disk_adopt(disk, &op);
-	}
-}
-
-/* Comes after compare_image(): what we read is where the model begins. */
-static void write_image(uint64_t seed)
-{
-	struct test_disk *disk;
-
-	disk = open_image(false, seed);
-	REQUIRE(disk);
-	CHECK_EQUAL(test_disk_read(disk, 0, disk->sectors), 0);
-	for (uint64_t i = 0; i < disk->sectors; i++)
-		disk->value[i] =
-			test_sector_value(disk->buffer + i * BLOCK_SECTOR);
-	write_randomly(disk);
-	test_disk_compare(disk, 0, disk->sectors);
-	CHECK_EQUAL(block_close(disk->block), 0);
-
-	ask_oracle(disk->sectors);
-	for (uint64_t i = 0; i < disk->sectors && !test_failed; i++)
-		CHECK_EQUAL(test_sector_value(oracle + i * BLOCK_SECTOR),
-			    disk->value[i]);
-	free(disk);
-}
-
 static void check_image(const struct shape *shape)
 {
 	CHECK_EQUAL(test_shell("qemu-img check image"), 0);
@@ -192,14 +96,14 @@ static void check_image(const struct shape *shape)
 static void run_shape(const struct shape *shape, uint64_t seed)
 {
 	make_image(shape);
-	compare_image(seed);
-	write_image(seed);
+	test_qemu_compare(&image, seed);
+	test_qemu_write(&image, seed);
 	check_image(shape);
 	CHECK(!test_shell("qemu-io -c 'write -P 31 64k 200k' "
 			  "-c 'write -P 32 2000k 100k' -c 'write -z 4M 1M' "
 			  "-c 'discard 3M 128k' image"));
-	compare_image(seed + 1);
-	write_image(seed + 1);
+	test_qemu_compare(&image, seed + 1);
+	test_qemu_write(&image, seed + 1);
 	check_image(shape);
 	if (test_failed)
 		printf("# compat %s, clusters of %u, %u refcount bits, %s, "
@@ -232,7 +136,7 @@ static void converted_images_are_read(void)
 		CHECK(!test_shell("qemu-img convert -f raw -O qcow2 -c "
 				  "-o compression_type=%s source image",
 				  types[i]));
-		compare_image(i);
+		test_qemu_compare(&image, i);
 	}
 }
 
@@ -246,8 +150,8 @@ static void preallocated_images_are_used(void)
 		CHECK(!test_shell("qemu-img create -f qcow2 "
 				  "-o preallocation=%s image 4M",
 				  modes[i]));
-		compare_image(i);
-		write_image(i);
+		test_qemu_compare(&image, i);
+		test_qemu_write(&image, i);
 		CHECK_EQUAL(test_shell("qemu-img check image"), 0);
 	}
 }
