@@ -14,8 +14,9 @@
 static const char *program = "alcor img";
 
 static const struct img_command *const commands[] = {
-	&img_info_command,    &img_create_command,  &img_map_command,
-	&img_compare_command, &img_convert_command, &img_io_command,
+	&img_bench_command,   &img_check_command,  &img_compare_command,
+	&img_convert_command, &img_create_command, &img_info_command,
+	&img_io_command,      &img_map_command,	   &img_snapshot_command,
 };
 
 static void report(const char *format, va_list args)
@@ -65,9 +66,16 @@ int img_output_is_json(const struct img_args *args, bool *ret_json)
 		"--output must be used with human or json as argument.");
 }
 
-static void try_help(void)
+int img_try_help(void)
 {
 	fprintf(stderr, "Try '%s --help' for more information\n", program);
+	return IMG_FAILED;
+}
+
+int img_wrong_usage(const char *sentence)
+{
+	img_error("%s", sentence);
+	return img_try_help();
 }
 
 static void print_synopsis(const struct img_command *command)
@@ -92,9 +100,7 @@ static int check_operands(const struct img_command *command,
 	if (args->operand_count >= command->operands_min &&
 	    args->operand_count <= command->operands_max)
 		return 0;
-	img_error("%s", command->operands_wanted);
-	try_help();
-	return IMG_FAILED;
+	return img_wrong_usage(command->operands_wanted);
 }
 
 static int run(const struct img_command *command, int argc, char **argv)
@@ -105,8 +111,7 @@ static int run(const struct img_command *command, int argc, char **argv)
 
 	if (img_args_parse(&args, command->options, argc, argv, &err)) {
 		img_error("%s", err.text);
-		try_help();
-		ret = IMG_FAILED;
+		ret = img_try_help();
 	} else if (img_args_has(&args, 'h')) {
 		printf("usage: %s", program);
 		print_synopsis(command);
@@ -133,8 +138,7 @@ static int unknown_command(const char *typed)
 			  near);
 	else
 		img_error("Command not found: %s", typed);
-	try_help();
-	return IMG_FAILED;
+	return img_try_help();
 }
 
 /* What is printed may be all that the command is for. */
@@ -149,8 +153,7 @@ int img_command(int argc, char **argv)
 {
 	if (argc < 1) {
 		img_error("Not enough arguments");
-		try_help();
-		return IMG_FAILED;
+		return img_try_help();
 	}
 	if (!strcmp(argv[0], "--help") || !strcmp(argv[0], "-h") ||
 	    !strcmp(argv[0], "help"))

@@ -21,11 +21,18 @@ struct img_command {
 
 extern const struct img_command img_info_command, img_create_command,
 	img_map_command, img_compare_command, img_convert_command,
-	img_io_command;
+	img_io_command, img_check_command, img_snapshot_command,
+	img_bench_command;
 
 /* Is it --output=json? IMG_FAILED, and told, if it is neither that nor human.
  */
 int img_output_is_json(const struct img_args *args, bool *ret_json);
+
+/* Says where help is; IMG_FAILED. */
+int img_try_help(void);
+
+/* Wrong usage beyond the options: tells, and where help is; IMG_FAILED. */
+int img_wrong_usage(const char *sentence);
 
 /* Says that @what is not a size; IMG_FAILED. */
 int img_bad_size(const char *what);

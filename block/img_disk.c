@@ -160,6 +160,23 @@ static int open_chain(struct img_disk *disk, const struct img_open *open,
 	return 0;
 }
 
+int img_file_open(const struct img_open *open, struct file **ret_file,
+		  enum block_format *ret_format, struct err *err)
+{
+	struct file_options options = {
+		.read_only = !open->writable,
+		.no_lock = open->no_lock,
+	};
+	bool needs_data_file;
+	int ret = find_format(open, ret_format, &needs_data_file, err);
+
+	if (!ret)
+		ret = file_open(open->path, &options, ret_file, err);
+	if (ret)
+		err_prefix(err, "Could not open '%s'", open->path);
+	return ret;
+}
+
 int img_disk_open(struct img_disk *disk, const struct img_open *open,
 		  struct err *err)
 {

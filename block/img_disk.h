@@ -45,6 +45,13 @@ int img_format_parse(const char *name, enum block_format *ret_format,
 		     struct err *err);
 const char *img_format_name(enum block_format format);
 
+/*
+ * The file alone, for what works on an image's metadata: with its locks, but
+ * without a look into it beyond what tells the format. The caller closes it.
+ */
+int img_file_open(const struct img_open *open, struct file **ret_file,
+		  enum block_format *ret_format, struct err *err);
+
 /* The sentence in @err names the path. */
 int img_disk_open(struct img_disk *disk, const struct img_open *open,
 		  struct err *err);
