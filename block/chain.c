@@ -53,7 +53,9 @@ static int open_image(const char *path, const char *name,
 	ret = file_open(path, &file_options, &file, err);
 	if (ret)
 		return ret;
-	/* The user names one data file, the topmost image's. */
+	/* The user names one data file, and one snapshot: the top's. */
+	if (path == disk->path)
+		options.snapshot_id = disk->snapshot_id;
 	if (path == disk->path && disk->data_file)
 		ret = file_open(disk->data_file, &file_options,
 				&options.data_file, err);

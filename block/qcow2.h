@@ -432,6 +432,14 @@ int qcow2_snapshot_walk(struct qcow2 *qcow2,
 				     uint64_t l1_size),
 			void *context, uint64_t *ret_table_bytes);
 
+/*
+ * Makes @info that of the snapshot with this id or, if there is none, name:
+ * its L1 table and its size. For readers.
+ */
+int qcow2_snapshot_select(struct file *file, const char *id_or_name,
+			  const char *image, struct qcow2_info *info,
+			  struct err *err);
+
 /* --- qcow2_order.c: the order in which changes reach the disk ------------- */
 
 /* Something of this stage was written to the file, past the stage's own set. */

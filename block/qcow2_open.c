@@ -92,6 +92,17 @@ static int init_writer(struct qcow2 *qcow2)
 	return qcow2->alloc ? 0 : -ENOMEM;
 }
 
+static int select_snapshot(struct qcow2 *qcow2,
+			   const struct image_options *options, struct err *err)
+{
+	if (!options->read_only)
+		return err_set(err, EINVAL,
+			       "snapshots of %s can only be read (\"ro\")",
+			       options->name);
+	return qcow2_snapshot_select(qcow2->image.file, options->snapshot_id,
+				     options->name, &qcow2->info, err);
+}
+
 static int qcow2_init(struct qcow2 *qcow2, const struct image_options *options,
 		      struct err *err)
 {
@@ -99,6 +110,8 @@ static int qcow2_init(struct qcow2 *qcow2, const struct image_options *options,
 	int ret;
 
 	ret = qcow2_header_read(qcow2->image.file, options, &qcow2->info, err);
+	if (!ret && options->snapshot_id)
+		ret = select_snapshot(qcow2, options, err);
 	if (ret)
 		return ret;
 	set_geometry(qcow2);

@@ -1,5 +1,10 @@
-/* block/qcow2_snapshot.c - see qcow2.h. */
-#include "block/qcow2.h"
+/*
+ * block/qcow2_snapshot.c - where internal snapshots keep their tables, for an
+ * open image; see qcow2.h.
+ */
+#include <errno.h>
+
+#include "block/qcow2_tables.h"
 
 #include <errno.h>
 
@@ -55,4 +60,54 @@ int qcow2_snapshot_walk(struct qcow2 *qcow2,
 	}
 	*ret_table_bytes = bytes;
 	return 0;
+}
+
+static int select_entry(struct file *file,
+			const struct qcow2_snapshot_entry *snapshot,
+			const char *image, struct qcow2_info *info,
+			struct err *err)
+{
+	uint64_t bytes = snapshot->l1_size * sizeof(be64);
+	uint64_t size = snapshot->disk_size ? snapshot->disk_size : info->size;
+	uint64_t covers = qcow2_l2_covers(info->cluster_bits,
+					  info->incompatible &
+						  QCOW2_EXTENDED_L2);
+
+	if (bytes > QCOW2_L1_BYTES_MAX || size > INT64_MAX - BLOCK_SECTOR ||
+	    div_round_up(size, covers) > snapshot->l1_size ||
+	    !is_aligned(snapshot->l1_offset, 1ULL << info->cluster_bits) ||
+	    !range_fits(snapshot->l1_offset, bytes, file_size(file)))
+		return err_set(err, EUCLEAN,
+			       "the L1 table of this snapshot of %s cannot be "
+			       "right",
+			       image);
+	info->l1_offset = snapshot->l1_offset;
+	info->l1_size = snapshot->l1_size;
+	info->size = align_down(size, BLOCK_SECTOR);
+	return 0;
+}
+
+int qcow2_snapshot_select(struct file *file, const char *id_or_name,
+			  const char *image, struct qcow2_info *info,
+			  struct err *err)
+{
+	struct qcow2_snapshot_table table;
+	struct qcow2_snapshot_entry snapshot;
+	uint64_t index;
+	int ret;
+
+	ret = qcow2_snapshot_table_read(file, info->snapshots_offset,
+					info->snapshot_count, &table);
+	index = ret ? 0 : qcow2_snapshot_table_find(&table, id_or_name);
+	if (ret) {
+		err_errno(err, -ret, "cannot read the snapshots of %s", image);
+	} else if (index == table.count) {
+		ret = err_set(err, ENOENT, "%s has no snapshot \"%s\"", image,
+			      id_or_name);
+	} else {
+		snapshot = qcow2_snapshot_table_get(&table, index);
+		ret = select_entry(file, &snapshot, image, info, err);
+	}
+	qcow2_snapshot_table_fini(&table);
+	return ret;
 }

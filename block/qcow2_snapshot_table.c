@@ -159,6 +159,16 @@ uint64_t qcow2_snapshot_table_find_name(
 	return i;
 }
 
+uint64_t qcow2_snapshot_table_find(const struct qcow2_snapshot_table *table,
+				   const char *id_or_name)
+{
+	uint64_t index = qcow2_snapshot_table_find_id(table, id_or_name);
+
+	return index < table->count
+		       ? index
+		       : qcow2_snapshot_table_find_name(table, id_or_name);
+}
+
 /* One more than the largest id that begins as a number. */
 static uint64_t next_id(const struct qcow2_snapshot_table *table)
 {

@@ -222,17 +222,6 @@ static int take_over(struct qcow2_tables *tables,
 	return 0;
 }
 
-/* An id comes first, as with qemu-img. */
-static uint64_t find_any(const struct qcow2_snapshot_table *snapshots,
-			 const char *id_or_name)
-{
-	uint64_t index = qcow2_snapshot_table_find_id(snapshots, id_or_name);
-
-	return index < snapshots->count
-		       ? index
-		       : qcow2_snapshot_table_find_name(snapshots, id_or_name);
-}
-
 static int drop_range(void *context, uint64_t offset, uint64_t length)
 {
 	return qcow2_survey_add(context, offset, length, -1);
@@ -250,7 +239,8 @@ static int apply(struct change *change)
 {
 	struct qcow2_tables *tables = &change->tables;
 	struct qcow2_snapshot_entry snapshot;
-	uint64_t index = find_any(&tables->snapshots, change->name);
+	uint64_t index = qcow2_snapshot_table_find(&tables->snapshots,
+						   change->name);
 	int ret;
 
 	if (index == tables->snapshots.count)

@@ -100,6 +100,10 @@ uint64_t qcow2_snapshot_table_find_id(const struct qcow2_snapshot_table *table,
 uint64_t qcow2_snapshot_table_find_name(
 	const struct qcow2_snapshot_table *table, const char *name);
 
+/* By id, or else by name. */
+uint64_t qcow2_snapshot_table_find(const struct qcow2_snapshot_table *table,
+				   const char *id_or_name);
+
 /* Adds an entry that was made now, with the next free number for its id. */
 int qcow2_snapshot_table_append(struct qcow2_snapshot_table *table,
 				const char *name, uint64_t disk_size);

@@ -74,6 +74,10 @@ int raw_open(struct file *file, const struct image_options *options,
 		return err_set(err, EINVAL,
 			       "%s is a raw disk, which has no data file",
 			       options->name);
+	if (options->snapshot_id)
+		return err_set(err, EINVAL,
+			       "%s is a raw disk, which has no snapshots",
+			       options->name);
 	if (size > INT64_MAX - BLOCK_SECTOR)
 		return err_set(err, EFBIG, "%s is too large", options->name);
 	image = calloc(1, sizeof(*image));
