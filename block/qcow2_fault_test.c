@@ -220,9 +220,11 @@ static unsigned long run_script(const struct target *target, struct file *start,
 
 static void run_target(const struct target *target, const struct fault *fault)
 {
-	unsigned long step = test_is_small() ? 11 : 1, calls;
+	unsigned long step = target->filled ? 5 : 1, calls;
 	struct file *start = prepare(target);
 
+	if (test_is_small())
+		step *= 11;
 	calls = run_script(target, start, fault, ~0UL / 2);
 	CHECK(calls > 40);
 	for (unsigned long call = 0; call < calls && !test_failed; call += step)
