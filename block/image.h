@@ -65,6 +65,12 @@ struct image_ops {
 	 */
 	bool (*is_settled)(const struct image *image);
 	int (*flush)(struct image *image);
+	/*
+	 * Makes the disk end at @size, a multiple of BLOCK_SECTOR; what is new
+	 * reads as zeroes. Durable when it returns; cut short by a power cut,
+	 * the disk has its old size or the new one.
+	 */
+	int (*resize)(struct image *image, uint64_t size, struct err *err);
 	/* Writes back and frees the image, its file included. */
 	int (*close)(struct image *image);
 };
@@ -82,16 +88,16 @@ struct image {
 	struct image *backing;		  /* [c] owned; NULL: zeroes */
 	char *name;			  /* [c] owned; for messages */
 	struct image_backing backing_ref; /* [c] */
-	uint64_t size;			  /* [c] multiple of BLOCK_SECTOR */
-	uint64_t discard_granularity;	  /* [c] */
-	bool read_only;			  /* [c] */
+	uint64_t size; /* multiple of BLOCK_SECTOR; only resize() changes it */
+	uint64_t discard_granularity; /* [c] */
+	bool read_only;		      /* [c] */
 };
 
 struct image_options {
 	const char *name; /* for messages */
 	bool read_only;
-	uint64_t l2_cache_size; /* 0: the default */
-	struct file *data_file; /* external; NULL: the image has its data */
+	uint64_t l2_cache_size;	 /* 0: the default */
+	struct file *data_file;	 /* external; NULL: the image has its data */
 	const char *snapshot_id; /* qcow2, read-only: the id or the name of an
 				    internal snapshot; NULL: as it is now */
 	bool for_check; /* qcow2_tables.c: leave finding faults to it */
@@ -114,12 +120,13 @@ struct block *block_new(struct image *top);
 /*
  * The calls of block.h that only tools need, under the same lock: where a piece
  * of the disk is, whatever has to be read for that; and image_ops'
- * write_compressed (-ENOTSUP where there is none).
+ * write_compressed (-ENOTSUP where there is none) and resize.
  */
 int block_find(struct block *block, uint64_t offset, uint64_t length,
 	       struct extent *ret_extent);
 int block_write_compressed(struct block *block, uint64_t offset,
 			   const void *packed, size_t length);
+int block_resize(struct block *block, uint64_t size, struct err *err);
 
 /* Closes the image and its chain; NULL is none. The first error. */
 int image_close(struct image *image);

@@ -4,6 +4,7 @@
  * In reading order:
  *   qcow2_format.h	  the format on disk
  *   qcow2_header.c	  header and extensions: checked, and what is refused
+ *   qcow2_state.c	  what is in memory of an open image
  *   qcow2_open.c	  opening and closing, the ops table
  *   qcow2_cache.c	  pieces of L2 tables and refcount blocks in memory
  *   qcow2_map.c	  guest offset -> extent: the fast path's question
@@ -20,6 +21,8 @@
  *   qcow2_snapshot.c	  where snapshots keep theirs
  *   qcow2_corrupt.c	  an image that turns out to be wrong
  *   qcow2_create.c	  making an empty image
+ *   qcow2_resize.c	  making the disk larger or smaller
+ *   qcow2_tables.h	  tables as a whole: check, repair, snapshots
  *
  * Threads: as image.h says. What qcow2_map() and qcow2_order_is_settled() call
  * only reads, in many threads at once; all the rest runs alone. So fields
@@ -242,7 +245,8 @@ struct qcow2 {
 	struct qcow2_alloc *alloc; /* NULL if read-only */
 	uint64_t compressed_tail;  /* see qcow2_write_compressed.c; 0: none */
 	struct qcow2_inflated inflated;
-	bool corrupt; /* nothing is written any more */
+	uint64_t l2_cache_size; /* [c] bytes; 0: the default */
+	bool corrupt;		/* nothing is written any more */
 };
 
 static inline struct qcow2 *qcow2_of(struct image *image)
@@ -297,6 +301,21 @@ static inline bool qcow2_data_is_raw(const struct qcow2 *qcow2)
 	return qcow2_has_data_file(qcow2) &&
 	       qcow2->info.autoclear & QCOW2_DATA_FILE_RAW;
 }
+
+/* --- qcow2_state.c: what is in memory of an open image ---------------------
+ */
+
+/* Of image, only the file and what the options say is set before. */
+int qcow2_state_init(struct qcow2 *qcow2, const struct image_options *options,
+		     struct err *err);
+/* Also after a qcow2_state_init() that failed. */
+void qcow2_state_fini(struct qcow2 *qcow2);
+
+/*
+ * The file's tables are others now. Nothing may be waiting to be written. If
+ * that fails, the image is read by its old ones, and not written any more.
+ */
+int qcow2_state_reload(struct qcow2 *qcow2, struct err *err);
 
 /* --- qcow2_corrupt.c ------------------------------------------------------ */
 
@@ -554,6 +573,11 @@ int qcow2_discard(struct image *image, uint64_t offset, uint64_t length);
 int qcow2_write_zeroes(struct image *image, uint64_t offset, uint64_t length,
 		       bool may_unmap);
 int qcow2_flush(struct image *image);
+
+/* --- qcow2_resize.c: an operation of struct image_ops ----------------------
+ */
+
+int qcow2_resize(struct image *image, uint64_t size, struct err *err);
 
 /* --- qcow2_write_compressed.c --------------------------------------------- */
 

@@ -8,7 +8,7 @@
  *
  * Refused by name: encryption; an external data file that the user did not
  * name (the image's own idea of its name is told, never followed); and for
- * writing an image that was not closed or is marked corrupt.
+ * writing an image that is marked corrupt.
  */
 #include "block/qcow2.h"
 
@@ -117,14 +117,8 @@ static int check_features(struct reader *reader)
 	if (bits & QCOW2_CORRUPT && !reader->read_only)
 		return err_set(err, EUCLEAN,
 			       "%s is marked corrupt and can only be opened "
-			       "with \"ro\"; \"qemu-img check -r all\" may "
+			       "with \"ro\"; \"alcor img check -r all\" may "
 			       "repair it",
-			       name);
-	if (bits & QCOW2_DIRTY && !reader->read_only)
-		return err_set(err, ENOTSUP,
-			       "%s was not closed when it was last written and "
-			       "must be repaired before it is written again: "
-			       "\"qemu-img check -r all\" does that",
 			       name);
 	reader->info->incompatible = bits;
 	reader->info->autoclear = be64_get(reader->header.autoclear_features);

@@ -139,7 +139,15 @@ bool qcow2_metadata_overlaps(const struct qcow2 *qcow2, uint64_t offset,
 	return false;
 }
 
-/* For a reader it does not matter if tables overlap, as long as they read. */
+/*
+ * For a reader it does not matter if tables overlap, as long as they read; and
+ * an image that is to be repaired is read only until then.
+ */
+static bool is_lenient(const struct qcow2 *qcow2)
+{
+	return qcow2->image.read_only || qcow2->corrupt;
+}
+
 static int add_range(struct qcow2 *qcow2, uint64_t offset, uint64_t length)
 {
 	uint64_t first = qcow2_cluster_of(qcow2, offset);
@@ -148,7 +156,7 @@ static int add_range(struct qcow2 *qcow2, uint64_t offset, uint64_t length)
 
 	for (uint64_t i = first; i < end; i++) {
 		ret = metadata_add(qcow2, i);
-		if (ret && !(ret == -EEXIST && qcow2->image.read_only))
+		if (ret && !(ret == -EEXIST && is_lenient(qcow2)))
 			return ret;
 	}
 	return 0;
@@ -167,7 +175,7 @@ static int add_entries(struct qcow2 *qcow2, const struct qcow2_table *table,
 			continue;
 		if (!is_aligned(offset, qcow2->cluster_size) ||
 		    offset >= file_size(qcow2->image.file)) {
-			if (qcow2->image.read_only)
+			if (is_lenient(qcow2))
 				continue;
 			return -EUCLEAN;
 		}
@@ -214,12 +222,12 @@ int qcow2_metadata_init(struct qcow2 *qcow2, struct err *err)
 				qcow2->l1.count * sizeof(be64));
 	if (!ret)
 		ret = add_entries(qcow2, &qcow2->l1, QCOW2_OFFSET_MASK);
-	if (!ret && !qcow2->image.read_only)
+	if (!ret && !is_lenient(qcow2))
 		ret = add_writers(qcow2);
 	if (ret == -EEXIST || ret == -EUCLEAN)
 		return err_set(err, EUCLEAN,
 			       "the tables of %s overlap or are not where they "
-			       "can be; \"qemu-img check -r all\" may repair "
+			       "can be; \"alcor img check -r all\" may repair "
 			       "it, \"ro\" reads what is left",
 			       name);
 	if (ret == -EFBIG)

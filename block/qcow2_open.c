@@ -1,9 +1,15 @@
 /*
  * block/qcow2_open.c - opening and closing a qcow2 image.
  *
- * Opening writes nothing. A writer's first act after that is to clear the
- * autoclear bits, durably, because whatever they vouch for (bitmaps, say) will
- * not follow our writes; only that a data file is raw stays true.
+ * Opening writes nothing. A writer's first act after that is to repair an image
+ * that was not closed; then to clear the autoclear bits, durably, because
+ * whatever they vouch for (bitmaps, say) will not follow our writes; only that
+ * a data file is raw stays true.
+ *
+ * Refcounts are always written before what depends on them. An image with the
+ * lazy refcounts bit would allow to put them off and to be marked dirty in the
+ * meantime: that saves one write of many, and costs a repair of the whole image
+ * after each crash. So that bit is left as it is, and not made use of.
  */
 #include "block/qcow2.h"
 
@@ -11,117 +17,34 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/log.h"
 #include "block/mutant.h"
+#include "block/qcow2_check.h"
 
-/* Enough to map the whole disk, but no more than this. */
-#define L2_CACHE_MAX (32 * MIB)
-
-#define REFCOUNT_CACHE_BYTES (256 * KIB)
-
-static int table_load(struct qcow2 *qcow2, struct qcow2_table *table,
-		      uint64_t offset, uint64_t count)
+/* It was not closed when it was last written: its refcounts may be wrong. */
+static int repair(struct qcow2 *qcow2)
 {
-	table->offset = offset;
-	table->count = count;
-	table->entries = calloc(max_u64(count, 1), sizeof(be64));
-	if (!table->entries)
-		return -ENOMEM;
-	return file_read(qcow2->image.file, table->entries,
-			 count * sizeof(be64), offset);
-}
-
-static uint64_t l2_cache_bytes(const struct qcow2 *qcow2, uint64_t wanted)
-{
-	uint64_t clusters = div_round_up(qcow2->image.size,
-					 qcow2->cluster_size);
-
-	return wanted ? wanted
-		      : min_u64(clusters * qcow2->entry_size + 4 * KIB,
-				L2_CACHE_MAX);
-}
-
-static void set_geometry(struct qcow2 *qcow2)
-{
-	unsigned int cluster_bits = qcow2->info.cluster_bits;
-	bool extended = qcow2->info.incompatible & QCOW2_EXTENDED_L2;
-	unsigned int entry_bits = extended ? 4 : 3;
-
-	qcow2->cluster_bits = cluster_bits;
-	qcow2->cluster_size = 1ULL << cluster_bits;
-	qcow2->entry_size = 1UL << entry_bits;
-	qcow2->subcluster_count = extended ? QCOW2_SUBCLUSTERS : 1;
-	qcow2->subcluster_bits = cluster_bits - (extended ? 5 : 0);
-	qcow2->l2_bits = cluster_bits - entry_bits;
-	qcow2->slice_bits = (unsigned int)min_u64(cluster_bits,
-						  QCOW2_SLICE_BITS_MAX) -
-			    entry_bits;
-	qcow2->refblock_bits = cluster_bits + 3 - qcow2->info.refcount_order;
-	qcow2->image.size = qcow2->info.size;
-	qcow2->image.discard_granularity = qcow2->cluster_size;
-	qcow2->image.backing_ref = qcow2->info.backing;
-}
-
-static int init_reader(struct qcow2 *qcow2, uint64_t l2_cache_size)
-{
-	const struct qcow2_info *info = &qcow2->info;
+	struct qcow2_check_options options = {
+		.name = qcow2->image.name,
+		.fix = QCOW2_FIX_LEAKS | QCOW2_FIX_ERRORS,
+	};
+	struct qcow2_check_result result;
+	struct err err;
 	int ret;
 
-	ret = table_load(qcow2, &qcow2->l1, info->l1_offset, info->l1_size);
+	ret = qcow2_check(qcow2->image.file, &options, &result, &err);
+	if (!ret && (result.corruptions || result.check_errors))
+		ret = err_set(&err, EUCLEAN, "%s cannot be repaired",
+			      qcow2->image.name);
 	if (!ret)
-		ret = qcow2_cache_init(&qcow2->l2_cache, qcow2, QCOW2_STAGE_L2,
-				       l2_cache_bytes(qcow2, l2_cache_size));
-	if (!ret)
-		ret = qcow2_inflated_init(qcow2);
+		ret = qcow2_state_reload(qcow2, &err);
+	if (ret)
+		log_warning("%s", err.text);
+	else
+		log_warning("%s was not closed when it was last written; it is "
+			    "repaired now",
+			    qcow2->image.name);
 	return ret;
-}
-
-static int init_writer(struct qcow2 *qcow2)
-{
-	const struct qcow2_info *info = &qcow2->info;
-	int ret;
-
-	ret = table_load(qcow2, &qcow2->reftable, info->reftable_offset,
-			 info->reftable_clusters << (info->cluster_bits - 3));
-	if (!ret)
-		ret = qcow2_cache_init(&qcow2->refcount_cache, qcow2,
-				       QCOW2_STAGE_REFCOUNTS,
-				       REFCOUNT_CACHE_BYTES);
-	if (ret)
-		return ret;
-	qcow2->alloc = calloc(1, sizeof(*qcow2->alloc));
-	return qcow2->alloc ? 0 : -ENOMEM;
-}
-
-static int select_snapshot(struct qcow2 *qcow2,
-			   const struct image_options *options, struct err *err)
-{
-	if (!options->read_only)
-		return err_set(err, EINVAL,
-			       "snapshots of %s can only be read (\"ro\")",
-			       options->name);
-	return qcow2_snapshot_select(qcow2->image.file, options->snapshot_id,
-				     options->name, &qcow2->info, err);
-}
-
-static int qcow2_init(struct qcow2 *qcow2, const struct image_options *options,
-		      struct err *err)
-{
-	bool read_only = options->read_only;
-	int ret;
-
-	ret = qcow2_header_read(qcow2->image.file, options, &qcow2->info, err);
-	if (!ret && options->snapshot_id)
-		ret = select_snapshot(qcow2, options, err);
-	if (ret)
-		return ret;
-	set_geometry(qcow2);
-	ret = init_reader(qcow2, options->l2_cache_size);
-	if (!ret && !read_only)
-		ret = init_writer(qcow2);
-	if (ret)
-		return err_errno(err, -ret, "cannot read the tables of %s",
-				 options->name);
-	return qcow2_metadata_init(qcow2, err);
 }
 
 static int qcow2_begin(struct image *image)
@@ -129,10 +52,12 @@ static int qcow2_begin(struct image *image)
 	struct qcow2 *qcow2 = qcow2_of(image);
 	uint64_t kept = qcow2_data_is_raw(qcow2) ? QCOW2_DATA_FILE_RAW : 0;
 	be64 bits = be64_make(kept);
-	int ret;
+	int ret = 0;
 
-	if (qcow2->info.autoclear == kept)
-		return 0;
+	if (qcow2->info.incompatible & QCOW2_DIRTY)
+		ret = repair(qcow2);
+	if (ret || qcow2->info.autoclear == kept)
+		return ret;
 	qcow2->info.autoclear = kept;
 	ret = file_write(qcow2->image.file, &bits, sizeof(bits),
 			 offsetof(struct qcow2_header, autoclear_features));
@@ -144,13 +69,7 @@ static int qcow2_begin(struct image *image)
 /* All but the file. */
 static void qcow2_free(struct qcow2 *qcow2)
 {
-	qcow2_metadata_fini(qcow2);
-	qcow2_inflated_fini(qcow2);
-	qcow2_cache_fini(&qcow2->l2_cache);
-	qcow2_cache_fini(&qcow2->refcount_cache);
-	free(qcow2->l1.entries);
-	free(qcow2->reftable.entries);
-	free(qcow2->alloc);
+	qcow2_state_fini(qcow2);
 	free(qcow2->image.name);
 	free(qcow2);
 }
@@ -195,6 +114,7 @@ static const struct image_ops qcow2_ops = {
 	.write_zeroes = qcow2_write_zeroes,
 	.is_settled = qcow2_is_settled,
 	.flush = qcow2_flush,
+	.resize = qcow2_resize,
 	.close = qcow2_close,
 };
 
@@ -214,7 +134,7 @@ int qcow2_open(struct file *file, const struct image_options *options,
 	if (!qcow2->image.name)
 		ret = err_set(err, ENOMEM, "out of memory");
 	else
-		ret = qcow2_init(qcow2, options, err);
+		ret = qcow2_state_init(qcow2, options, err);
 	if (ret) {
 		qcow2_free(qcow2);
 		return ret;

@@ -149,65 +149,85 @@ static struct qcow2_entry mend_entry(const struct qcow2_tables *tables,
 	return (struct qcow2_entry){offset | flags, entry.bitmap};
 }
 
-/* Makes a table what it must be; true if that is not what it was. */
-static bool mend_l2(const struct qcow2_tables *tables, be64 *l2, bool active)
+/* A walk over an L1 table and those below. */
+struct tree {
+	struct qcow2_rebuild *rebuild;
+	bool active;
+	unsigned int times;
+	uint64_t guest; /* cluster of the disk that comes next */
+	be64 *l2;	/* room for a table */
+};
+
+static bool is_cut_off(const struct tree *tree, uint64_t guest)
 {
+	return tree->active && guest >= tree->rebuild->tables->end;
+}
+
+/* Makes a table what it must be; true if that is not what it was. */
+static bool mend_l2(const struct tree *tree)
+{
+	const struct qcow2_tables *tables = tree->rebuild->tables;
 	struct qcow2_entry old, new;
 	bool changed = false;
 
 	for (uint64_t i = 0; i < tables->l2_entries; i++) {
-		old = qcow2_tables_entry(tables, l2, i);
-		new = mend_entry(tables, old, active);
+		old = qcow2_tables_entry(tables, tree->l2, i);
+		new = mend_entry(tables, old, tree->active);
+		if (is_cut_off(tree, tree->guest + i))
+			new = (struct qcow2_entry){0};
 		if (new.word == old.word &&new.bitmap == old.bitmap)
 			continue;
 		changed = true;
-		l2[i * tables->entry_words] = be64_make(new.word);
+		tree->l2[i * tables->entry_words] = be64_make(new.word);
 		if (tables->entry_words > 1)
-			l2[i * tables->entry_words + 1] = be64_make(new.bitmap);
+			tree->l2[i * tables->entry_words + 1] =
+				be64_make(new.bitmap);
 	}
 	return changed;
 }
 
 /* *offset becomes that of the table's replacement, if there has to be one. */
-static int rebuild_l2(struct qcow2_rebuild *rebuild, be64 *l2, uint64_t *offset,
-		      bool active, unsigned int times)
+static int rebuild_l2(const struct tree *tree, uint64_t *offset)
 {
-	struct qcow2_tables *tables = rebuild->tables;
+	struct qcow2_tables *tables = tree->rebuild->tables;
 	struct qcow2_counts *counts = &tables->counts;
-	uint64_t old = *offset >> tables->info.cluster_bits;
+	unsigned int bits = tables->info.cluster_bits;
+	uint64_t old = *offset >> bits, count;
 	int ret;
 
-	ret = file_read(tables->file, l2, tables->cluster_size, *offset);
-	if (ret || !mend_l2(tables, l2, active))
+	ret = file_read(tables->file, tree->l2, tables->cluster_size, *offset);
+	if (ret || !mend_l2(tree))
 		return ret;
-	ret = qcow2_rebuild_write(rebuild, l2, tables->cluster_size, offset);
+	ret = qcow2_rebuild_write(tree->rebuild, tree->l2, tables->cluster_size,
+				  offset);
 	if (ret)
 		return ret;
-	qcow2_counts_set(counts, old, qcow2_counts_get(counts, old) - times);
-	if (times > qcow2_counts_max(counts))
+	count = qcow2_counts_get(counts, old);
+	if (tree->times > count || tree->times > qcow2_counts_max(counts))
 		return -ERANGE;
-	qcow2_counts_set(counts, *offset >> tables->info.cluster_bits, times);
+	qcow2_counts_set(counts, old, count - tree->times);
+	qcow2_counts_set(counts, *offset >> bits, tree->times);
 	return 0;
 }
 
-static int rebuild_l1_entry(struct qcow2_rebuild *rebuild, be64 *l2,
-			    be64 *entry, bool active, unsigned int times)
+static int rebuild_l1_entry(const struct tree *tree, be64 *entry)
 {
-	struct qcow2_tables *tables = rebuild->tables;
+	struct qcow2_tables *tables = tree->rebuild->tables;
 	uint64_t old = be64_get(*entry), offset = old & QCOW2_OFFSET_MASK;
+	unsigned int bits = tables->info.cluster_bits;
 	uint64_t before = offset;
 	int ret;
 
-	if (qcow2_tables_is_lost_l1(tables, old)) {
+	if (qcow2_tables_is_lost_l1(tables, old) ||
+	    is_cut_off(tree, tree->guest)) {
 		*entry = be64_make(0);
 		return 0;
 	}
-	ret = rebuild_l2(rebuild, l2, &offset, active, times);
-	if (ret || (!active && offset == before))
+	ret = rebuild_l2(tree, &offset);
+	if (ret || (!tree->active && offset == before))
 		return ret;
-	if (active &&
-	    qcow2_counts_get(&tables->counts,
-			     offset >> tables->info.cluster_bits) == 1)
+	if (tree->active &&
+	    qcow2_counts_get(&tables->counts, offset >> bits) == 1)
 		offset |= QCOW2_COPIED;
 	*entry = be64_make(offset);
 	return 0;
@@ -216,14 +236,20 @@ static int rebuild_l1_entry(struct qcow2_rebuild *rebuild, be64 *l2,
 int qcow2_rebuild_l1(struct qcow2_rebuild *rebuild, be64 *l1, uint64_t l1_size,
 		     bool active, unsigned int times)
 {
-	be64 *l2 = malloc(rebuild->tables->cluster_size);
-	int ret = l2 ? 0 : -ENOMEM;
+	struct tree tree = {
+		.rebuild = rebuild,
+		.active = active,
+		.times = times,
+		.l2 = malloc(rebuild->tables->cluster_size),
+	};
+	int ret = tree.l2 ? 0 : -ENOMEM;
 
-	for (uint64_t i = 0; i < l1_size && !ret; i++)
+	for (uint64_t i = 0; i < l1_size && !ret; i++) {
+		tree.guest = i * rebuild->tables->l2_entries;
 		if (be64_get(l1[i]))
-			ret = rebuild_l1_entry(rebuild, l2, &l1[i], active,
-					       times);
-	free(l2);
+			ret = rebuild_l1_entry(&tree, &l1[i]);
+	}
+	free(tree.l2);
 	return ret;
 }
 
@@ -385,4 +411,41 @@ int qcow2_rebuild_publish(struct qcow2_rebuild *rebuild)
 		be32_make((uint32_t)rebuild->reftable_clusters);
 	ret = file_write(tables->file, header, length, 0);
 	return ret ? ret : file_flush(tables->file);
+}
+
+static bool is_abandoned(const struct qcow2_rebuild *rebuild, uint64_t cluster)
+{
+	return rebuild->used[cluster / 8] & 1 << cluster % 8 &&
+	       !qcow2_counts_get(&rebuild->tables->counts, cluster);
+}
+
+/* The last cluster that is in use, plus 1. */
+static uint64_t find_end(const struct qcow2_counts *counts)
+{
+	uint64_t end = counts->clusters;
+
+	while (end && !qcow2_counts_get(counts, end - 1))
+		end--;
+	return end;
+}
+
+/* No harm is done if the host does not want it back. */
+void qcow2_rebuild_reclaim(struct qcow2_rebuild *rebuild)
+{
+	struct qcow2_tables *tables = rebuild->tables;
+	unsigned int bits = tables->info.cluster_bits;
+	uint64_t end = find_end(&tables->counts) << bits, i = 0, first;
+
+	while (i < rebuild->used_clusters) {
+		first = i;
+		while (i < rebuild->used_clusters && is_abandoned(rebuild, i))
+			i++;
+		if (i > first)
+			file_discard(tables->file, first << bits,
+				     (i - first) << bits);
+		else
+			i++;
+	}
+	if (end < file_size(tables->file))
+		file_truncate(tables->file, end);
 }

@@ -79,6 +79,8 @@ static int change_run(struct change *change,
 		ret = apply(change);
 	if (!ret)
 		ret = qcow2_rebuild_publish(&change->rebuild);
+	if (!ret)
+		qcow2_rebuild_reclaim(&change->rebuild);
 	if (ret == -ENOENT)
 		return err_set(err, ENOENT, "%s has no snapshot \"%s\"", image,
 			       change->name);

@@ -24,6 +24,7 @@ struct survey {
 	int delta;
 	bool silent;	    /* what is wrong is not counted and not told */
 	bool active;	    /* this is the active L1 table's part of it */
+	uint64_t guest;	    /* cluster of the disk that comes next */
 	uint64_t next_host; /* what would follow the last data cluster */
 	be64 *l2;	    /* room for a table */
 };
@@ -246,6 +247,12 @@ static int cannot_read(struct survey *survey, const char *what)
 	return 0;
 }
 
+/* Is this cluster of the disk not in the new state? */
+static bool is_cut_off(const struct survey *survey, uint64_t guest)
+{
+	return survey->active && survey->silent && guest >= survey->tables->end;
+}
+
 static int survey_l2(struct survey *survey, uint64_t offset)
 {
 	struct qcow2_tables *tables = survey->tables;
@@ -257,7 +264,8 @@ static int survey_l2(struct survey *survey, uint64_t offset)
 	survey->next_host = 0;
 	for (uint64_t i = 0; i < tables->l2_entries; i++) {
 		entry = qcow2_tables_entry(tables, survey->l2, i);
-		if (!entry.word && !entry.bitmap)
+		if ((!entry.word && !entry.bitmap) ||
+		    is_cut_off(survey, survey->guest + i))
 			continue;
 		ret = survey_entry(survey, entry);
 		if (ret)
@@ -300,7 +308,8 @@ static int survey_tree(struct survey *survey, const be64 *l1, uint64_t size)
 		return -ENOMEM;
 	for (uint64_t i = 0; i < size && !ret; i++) {
 		entry = be64_get(l1[i]);
-		if (!entry)
+		survey->guest = i * tables->l2_entries;
+		if (!entry || is_cut_off(survey, survey->guest))
 			continue;
 		if (followed++ > tables->clusters) {
 			find_fault(survey, "L1 table with more entries than "
@@ -484,12 +493,14 @@ int qcow2_survey_guest(struct qcow2_tables *tables)
 		.tables = tables,
 		.delta = 1,
 		.silent = true,
+		.active = true,
 	};
 	int ret;
 
 	ret = count_range(&survey, 0, tables->cluster_size);
 	if (!ret)
 		ret = survey_tree(&survey, tables->l1, tables->info.l1_size);
+	survey.active = false;
 	if (!ret)
 		ret = survey_snapshots(&survey);
 	return ret ? ret : qcow2_bitmap_walk(tables, visit_range, &survey);

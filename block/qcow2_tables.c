@@ -76,7 +76,11 @@ int qcow2_tables_init(struct qcow2_tables *tables, struct file *file,
 	};
 	int ret;
 
-	*tables = (struct qcow2_tables){.file = file, .name = name};
+	*tables = (struct qcow2_tables){
+		.file = file,
+		.name = name,
+		.end = UINT64_MAX,
+	};
 	ret = qcow2_header_read(file, &options, &tables->info, err);
 	if (ret)
 		return ret;

@@ -15,6 +15,7 @@
  *   qcow2_check.c	    checks and repairs
  *   qcow2_rebuild.c	    new tables aside, and the switch to them
  *   qcow2_snapshots.c	    creating, applying, deleting snapshots
+ *   qcow2_resize.c	    (of an open image) cutting off, or a longer L1 table
  *
  * One thread. Memory: the refcounts of the file's clusters, a bit for each, the
  * L1 table and the refcount table.
@@ -129,7 +130,8 @@ struct qcow2_tables {
 	struct qcow2_counts counts;
 	struct qcow2_check_result result;
 	bool has_partial_leaks; /* refcounts too high where there are some */
-	uint64_t unreadable;	/* L1 and L2 tables that the host cannot read */
+	uint64_t end;	     /* clusters of the disk that the new state keeps */
+	uint64_t unreadable; /* L1 and L2 tables that the host cannot read */
 	const struct qcow2_check_options *options; /* NULL: tell nobody */
 };
 
@@ -252,5 +254,8 @@ int qcow2_rebuild_write(struct qcow2_rebuild *rebuild, const void *data,
 
 /* Writes the rest, and switches. */
 int qcow2_rebuild_publish(struct qcow2_rebuild *rebuild);
+
+/* After that: gives the space back that only the old state used. */
+void qcow2_rebuild_reclaim(struct qcow2_rebuild *rebuild);
 
 #endif

@@ -46,6 +46,21 @@ static int raw_flush(struct image *image)
 	return file_flush(image->file);
 }
 
+static int raw_resize(struct image *image, uint64_t size, struct err *err)
+{
+	int ret;
+
+	if (size > INT64_MAX - BLOCK_SECTOR)
+		return err_set(err, EFBIG, "a disk cannot be as large as that");
+	ret = file_truncate(image->file, size);
+	if (!ret)
+		ret = file_flush(image->file);
+	if (ret)
+		return err_errno(err, -ret, "cannot resize %s", image->name);
+	image->size = size;
+	return 0;
+}
+
 static int raw_close(struct image *image)
 {
 	int ret = image->read_only ? 0 : file_flush(image->file);
@@ -61,6 +76,7 @@ static const struct image_ops raw_ops = {
 	.discard = raw_discard,
 	.write_zeroes = raw_write_zeroes,
 	.flush = raw_flush,
+	.resize = raw_resize,
 	.close = raw_close,
 };
 

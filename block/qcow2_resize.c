@@ -1,0 +1,181 @@
+/*
+ * block/qcow2_resize.c - making the disk larger or smaller.
+ *
+ * Larger: a longer L1 table first, if that is needed, then zeroes where a
+ * backing file or the rest of the last cluster would show, all of it durable;
+ * then the header's size. Smaller: tables without what is cut off, aside, and
+ * the size together with them. Either way the size changes in one write.
+ *
+ * Whole tables are written aside as for snapshots (qcow2_tables.h), with the
+ * image settled before and loaded anew after it.
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "block/qcow2_tables.h"
+
+static uint64_t l1_needed(const struct qcow2 *qcow2, uint64_t size)
+{
+	return max_u64(1, div_round_up(size,
+				       qcow2->cluster_size << qcow2->l2_bits));
+}
+
+static int resize_l1(struct qcow2_tables *tables, uint64_t l1_size)
+{
+	uint64_t old = tables->info.l1_size;
+	be64 *l1 = realloc(tables->l1, (l1_size + 1) * sizeof(*l1));
+
+	if (!l1)
+		return -ENOMEM;
+	if (l1_size > old)
+		memset(l1 + old, 0, (l1_size - old) * sizeof(*l1));
+	tables->l1 = l1;
+	tables->info.l1_size = l1_size;
+	return 0;
+}
+
+static int rebuild(struct qcow2_tables *tables, uint64_t l1_size)
+{
+	struct qcow2_rebuild rebuild = {0};
+	int ret;
+
+	ret = qcow2_survey(tables);
+	if (!ret && (tables->result.corruptions || tables->unreadable))
+		ret = -EUCLEAN;
+	if (!ret)
+		ret = qcow2_rebuild_init(&rebuild, tables);
+	if (!ret)
+		ret = resize_l1(tables, l1_size);
+	if (!ret)
+		ret = qcow2_rebuild_l1(&rebuild, tables->l1, l1_size, true, 1);
+	if (!ret)
+		ret = qcow2_rebuild_publish(&rebuild);
+	if (!ret)
+		qcow2_rebuild_reclaim(&rebuild);
+	qcow2_rebuild_fini(&rebuild);
+	return ret;
+}
+
+/* New tables for a disk of this size, an L1 table of that, then load them. */
+static int change_tables(struct qcow2 *qcow2, uint64_t size, uint64_t l1_size,
+			 struct err *err)
+{
+	struct qcow2_tables tables;
+	int ret;
+
+	ret = qcow2_tables_init(&tables, qcow2->image.file, qcow2->image.name,
+				err);
+	if (!ret) {
+		tables.header.size = be64_make(size);
+		tables.end = div_round_up(size, qcow2->cluster_size);
+		ret = rebuild(&tables, l1_size);
+		if (ret)
+			err_errno(err, -ret, "cannot resize %s",
+				  qcow2->image.name);
+	}
+	qcow2_tables_fini(&tables);
+	return ret ? ret : qcow2_state_reload(qcow2, err);
+}
+
+/* What would otherwise show in [size of now, size). */
+static int zero_tail(struct qcow2 *qcow2, uint64_t size)
+{
+	struct image *image = &qcow2->image;
+	uint64_t old = image->size;
+	uint64_t end = align_up(old, qcow2->cluster_size);
+	int ret;
+
+	if (image->backing)
+		end = max_u64(end, image->backing->size);
+	end = min_u64(end, size);
+	if (end <= old)
+		return 0;
+	image->size = size;
+	ret = qcow2_write_zeroes(image, old, end - old, true);
+	if (!ret)
+		ret = qcow2_flush(image);
+	if (ret)
+		image->size = old;
+	return ret;
+}
+
+static int write_size(struct qcow2 *qcow2, uint64_t size)
+{
+	be64 field = be64_make(size);
+	int ret;
+
+	ret = file_write(qcow2->image.file, &field, sizeof(field),
+			 offsetof(struct qcow2_header, size));
+	if (!ret)
+		ret = file_flush(qcow2->image.file);
+	if (ret)
+		return ret;
+	qcow2->image.size = size;
+	qcow2->info.size = size;
+	return 0;
+}
+
+static int grow(struct qcow2 *qcow2, uint64_t size, struct err *err)
+{
+	uint64_t l1_size = l1_needed(qcow2, size), old = qcow2->image.size;
+	int ret = 0;
+
+	if (l1_size > qcow2->l1.count)
+		ret = change_tables(qcow2, old, l1_size, err);
+	if (ret)
+		return ret;
+	if (qcow2_has_data_file(qcow2) && file_size(qcow2->image.data) < size)
+		ret = file_truncate(qcow2->image.data, size);
+	if (!ret)
+		ret = zero_tail(qcow2, size);
+	if (!ret)
+		ret = write_size(qcow2, size);
+	if (!ret)
+		return 0;
+	qcow2->image.size = old;
+	return err_errno(err, -ret, "cannot resize %s", qcow2->image.name);
+}
+
+static int shrink(struct qcow2 *qcow2, uint64_t size, struct err *err)
+{
+	int ret = change_tables(qcow2, size, l1_needed(qcow2, size), err);
+
+	if (!ret && qcow2_data_is_raw(qcow2))
+		ret = file_truncate(qcow2->image.data, size);
+	return ret;
+}
+
+static int check_size(const struct qcow2 *qcow2, uint64_t size, struct err *err)
+{
+	const char *name = qcow2->image.name;
+
+	if (qcow2->info.snapshot_count && qcow2->info.version < 3)
+		return err_set(err, ENOTSUP,
+			       "%s has snapshots, and version 2 of qcow2 does "
+			       "not keep their sizes: it cannot be resized",
+			       name);
+	if (size > INT64_MAX - BLOCK_SECTOR ||
+	    l1_needed(qcow2, size) * sizeof(be64) > QCOW2_L1_BYTES_MAX)
+		return err_set(err, EFBIG, "%s cannot be as large as that",
+			       name);
+	return 0;
+}
+
+int qcow2_resize(struct image *image, uint64_t size, struct err *err)
+{
+	struct qcow2 *qcow2 = qcow2_of(image);
+	int ret;
+
+	ret = check_size(qcow2, size, err);
+	if (ret)
+		return ret;
+	/* Twice: the second time for the refcounts of what was let go. */
+	ret = qcow2->corrupt ? -EUCLEAN : qcow2_flush(image);
+	if (!ret)
+		ret = qcow2_flush(image);
+	if (ret)
+		return err_errno(err, -ret, "cannot resize %s", image->name);
+	return size > image->size ? grow(qcow2, size, err)
+				  : shrink(qcow2, size, err);
+}
