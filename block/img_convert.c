@@ -36,6 +36,7 @@ static const struct img_option options[] = {
 	{'W', NULL, false},
 	{'c', NULL, false},
 	{'f', "source-format", true},
+	{'l', NULL, true},
 	{'m', NULL, true},
 	{'n', NULL, false},
 	{'o', NULL, true},
@@ -134,6 +135,18 @@ static int parse(struct request *request)
 
 /* --- The images ----------------------------------------------------------- */
 
+/* "snapshot.name=NAME", "snapshot.id=ID", or either alone. */
+static const char *find_snapshot(const struct img_args *args)
+{
+	static const char *const keys[] = {"snapshot.name=", "snapshot.id="};
+	const char *text = img_args_value(args, 'l');
+
+	for (size_t i = 0; text && i < ARRAY_LENGTH(keys); i++)
+		if (!strncmp(text, keys[i], strlen(keys[i])))
+			return text + strlen(keys[i]);
+	return text;
+}
+
 static int open_sources(struct request *request)
 {
 	const struct img_args *args = request->args;
@@ -147,8 +160,10 @@ static int open_sources(struct request *request)
 				  CONVERT_SOURCES_MAX);
 	for (size_t i = 0; i + 1 < args->operand_count; i++) {
 		source = &convert->sources[i];
-		if (img_open_init(&open, args, args->operands[i], &err) ||
-		    img_disk_open(source, &open, &err))
+		if (img_open_init(&open, args, args->operands[i], &err))
+			return img_failed("%s", err.text);
+		open.snapshot_id = find_snapshot(args);
+		if (img_disk_open(source, &open, &err))
 			return img_failed("%s", err.text);
 		convert->source_count++;
 		if (!add_fits(convert->size, source->size, &convert->size))
@@ -366,10 +381,11 @@ static int convert_run(const struct img_args *args)
 
 const struct img_command img_convert_command = {
 	.name = "convert",
-	.synopsis = "[-c] [-f FORMAT] [-O FORMAT] [-o KEY=VALUE,...] "
-		    "[-B BACKING_FILE -F FORMAT] [-S SIZE] [-m WORKERS] [-n] "
-		    "[--target-is-zero] [-t CACHE] [-T CACHE] [-p] [-q] [-U] "
-		    "FILE... TARGET",
+	.synopsis =
+		"[-c] [-f FORMAT] [-O FORMAT] [-o KEY=VALUE,...] "
+		"[-B BACKING_FILE -F FORMAT] [-l SNAPSHOT] [-S SIZE] [-m WORKERS] [-n] "
+		"[--target-is-zero] [-t CACHE] [-T CACHE] [-p] [-q] [-U] "
+		"FILE... TARGET",
 	.options = options,
 	.operands_min = 2,
 	.operands_max = CONVERT_SOURCES_MAX + 1,

@@ -139,6 +139,7 @@ static int open_chain(struct img_disk *disk, const struct img_open *open,
 		.snapshot = open->snapshot,
 		.no_lock = open->no_lock,
 		.data_file = open->data_file,
+		.snapshot_id = open->snapshot_id,
 	};
 	bool needs_data_file = false;
 	int ret;

@@ -18,8 +18,9 @@ struct img_open {
 	bool writable;
 	bool snapshot; /* writes go to a nameless overlay */
 	bool no_lock;
-	bool direct;	       /* O_DIRECT */
-	const char *data_file; /* NULL: the image has its data */
+	bool direct;		 /* O_DIRECT */
+	const char *data_file;	 /* NULL: the image has its data */
+	const char *snapshot_id; /* of a snapshot inside; NULL: as it is now */
 	bool describe; /* no data will be read: a data file is not needed */
 	bool plain;    /* the sentence does not begin with "Could not open" */
 	enum block_backing backing;

@@ -133,8 +133,14 @@ static void compare_change(const char *command)
 
 /* --- Images to look at ---------------------------------------------------- */
 
+/* Once; no test changes them. */
 static void make_images(void)
 {
+	static bool are_made;
+
+	if (are_made)
+		return;
+	are_made = true;
 	CHECK(!test_shell(
 		"qemu-img create -f qcow2 base.qcow2 1M && "
 		"qemu-io -c 'write -P 1 0 64k' -c 'write -P 2 128k 3k' "
@@ -321,11 +327,65 @@ static void images_are_converted_the_same(void)
 		"refcount_bits=1 holes.raw x",
 		"qemu-img convert -O qcow2 -c -o extended_l2=on sub.qcow2 x",
 		"qemu-img convert -O qcow2 -B base.qcow2 -F qcow2 top.qcow2 x",
+		"qemu-img convert -l one -O qcow2 snapshots.qcow2 x",
+		"qemu-img convert -l snapshot.id=2 snapshots.qcow2 x",
 		"qemu-img convert -O qcow2 -o preallocation=metadata "
 		"top.raw x",
 	};
 
 	compare_changes(commands, ARRAY_LENGTH(commands));
+}
+
+/* The images as they are, and one with a cluster that nothing uses. */
+static void check_is_the_same(void)
+{
+	static const char *const names[] = {"packed.qcow2", "old.qcow2",
+					    "odd.qcow2", "sub.qcow2",
+					    "leaky.qcow2"};
+	char command[256];
+
+	if (!test_have_qemu())
+		TEST_SKIP("qemu-img and qemu-io are not installed");
+	make_images();
+	/* The refcount of the cluster behind the last one. */
+	CHECK(!test_shell(
+		"cp base.qcow2 leaky.qcow2 && truncate -s 640k "
+		"leaky.qcow2 && printf '\\0\\1' | dd bs=1 "
+		"of=leaky.qcow2 seek=$((0x20000 + 18)) conv=notrunc"));
+	for (size_t i = 0; i < ARRAY_LENGTH(names); i++) {
+		snprintf(command, sizeof(command), "qemu-img check %s",
+			 names[i]);
+		compare(command);
+		snprintf(command, sizeof(command),
+			 "qemu-img check --output=json %s", names[i]);
+		compare(command);
+	}
+	compare("qemu-img check -f raw base.qcow2");
+	CHECK_EQUAL(run_ours("qemu-img check -r leaks leaky.qcow2"), 0);
+	CHECK_EQUAL(test_shell("qemu-img check leaky.qcow2"), 0);
+}
+
+static void snapshots_are_the_same(void)
+{
+	static const char *const commands[] = {
+		"qemu-img snapshot -a 1 x",   "qemu-img snapshot -d one x",
+		"qemu-img snapshot -d 7 x",   "qemu-img snapshot -a 7 x",
+		"qemu-img snapshot -c new x", "qemu-img snapshot -l -c x x",
+	};
+
+	if (!test_have_qemu())
+		TEST_SKIP("qemu-img and qemu-io are not installed");
+	make_images();
+	compare("qemu-img snapshot snapshots.qcow2");
+	compare("qemu-img snapshot -l snapshots.qcow2");
+	compare("qemu-img snapshot -l base.qcow2");
+	/* Applying one beside bitmaps is refused by QEMU, which has more. */
+	CHECK(!test_shell("cp snapshots.qcow2 before && "
+			  "qemu-img bitmap --remove before b1 && "
+			  "qemu-img bitmap --remove before b2"));
+	for (size_t i = 0; i < ARRAY_LENGTH(commands); i++)
+		compare_change(commands[i]);
+	test_shell("rm before");
 }
 
 static void io_is_the_same(void)
@@ -375,6 +435,8 @@ int main(int argc, char **argv)
 		TEST(wrong_usage_is_told_the_same_way),
 		TEST(images_are_made_the_same),
 		TEST(images_are_converted_the_same),
+		TEST(check_is_the_same),
+		TEST(snapshots_are_the_same),
 		TEST(io_is_the_same),
 	};
 	int ret;

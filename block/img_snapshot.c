@@ -77,7 +77,7 @@ static int change(struct img_open *open, int letter, const char *name)
 	return IMG_OK;
 }
 
-/* The one thing to do; 'l' if nothing was said, 0 if too much. */
+/* The one thing to do; 0 if nothing was said, -EINVAL if too much. */
 static int find_letter(const struct img_args *args)
 {
 	int found = 0;
@@ -86,10 +86,10 @@ static int find_letter(const struct img_args *args)
 		if (!img_args_has(args, *letter))
 			continue;
 		if (found)
-			return 0;
+			return -EINVAL;
 		found = *letter;
 	}
-	return found ? found : 'l';
+	return found;
 }
 
 static int snapshot_run(const struct img_args *args)
@@ -98,12 +98,14 @@ static int snapshot_run(const struct img_args *args)
 	struct img_open open;
 	struct err err;
 
-	if (!letter)
+	if (letter < 0)
 		return img_wrong_usage("Cannot mix '-l', '-a', '-c', '-d'");
 	if (img_open_init(&open, args, args->operands[0], &err))
 		return img_failed("%s", err.text);
 	if (letter == 'l')
 		return list(&open);
+	if (!letter)
+		return IMG_OK; /* as qemu-img has it */
 	return change(&open, letter, img_args_value(args, letter));
 }
 
