@@ -16,6 +16,7 @@
 #include "base/iov.h"
 #include "base/math.h"
 #include "block/chain.h"
+#include "block/commit.h"
 #include "block/image.h"
 #include "block/mutant.h"
 
@@ -245,6 +246,18 @@ int block_write_compressed(struct block *block, uint64_t offset,
 	pthread_rwlock_wrlock(&block->lock);
 	ret = block->top->ops->write_compressed(block->top, offset, packed,
 						length);
+	pthread_rwlock_unlock(&block->lock);
+	return ret;
+}
+
+int block_commit(struct block *block,
+		 void (*progress)(void *context, uint64_t done, uint64_t total),
+		 void *context, struct err *err)
+{
+	int ret;
+
+	pthread_rwlock_wrlock(&block->lock);
+	ret = commit_image(block->top, progress, context, err);
 	pthread_rwlock_unlock(&block->lock);
 	return ret;
 }

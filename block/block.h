@@ -43,13 +43,14 @@ struct block_options {
 	enum block_format format;
 	enum block_cache cache;
 	enum block_backing backing;
-	const char *data_file;	/* holds the image's data; NULL: the image */
+	const char *data_file;	 /* holds the image's data; NULL: the image */
 	const char *snapshot_id; /* id or name of a qcow2 image's internal
 				    snapshot, read_only; NULL: as it is now */
-	uint64_t l2_cache_size; /* bytes; 0: the default */
+	uint64_t l2_cache_size;	 /* bytes; 0: the default */
 	bool read_only;
-	bool snapshot; /* writes go to a nameless overlay */
-	bool no_lock;  /* open it although others may be writing: for tools */
+	bool snapshot;	    /* writes go to a nameless overlay */
+	bool write_backing; /* the image's backing file, too: for tools */
+	bool no_lock; /* open it although others may be writing: for tools */
 };
 
 struct block;

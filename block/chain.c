@@ -3,8 +3,8 @@
  *
  * Everything is open before the guest starts, and only from the top down:
  * image, backing file, its backing file and so on, each of them read-only but
- * the first. With "snapshot" that one is read-only too, and a nameless qcow2
- * overlay lies above it.
+ * the first (and the second, where a tool asks for it). With "snapshot" that
+ * one is read-only too, and a nameless qcow2 overlay lies above it.
  */
 #include "block/chain.h"
 
@@ -91,6 +91,7 @@ static int check_new(const struct image *top, const struct image *image,
 static int open_backing(const struct image *top, struct image *image,
 			const struct block_options *disk, struct err *err)
 {
+	bool read_only = !(disk->write_backing && image == top);
 	enum block_format format;
 	char *path, *name;
 	int ret;
@@ -104,7 +105,7 @@ static int open_backing(const struct image *top, struct image *image,
 	if (!ret)
 		ret = backing_format(image, &format, err);
 	if (!ret)
-		ret = open_image(path, name, format, disk, true,
+		ret = open_image(path, name, format, disk, read_only,
 				 &image->backing, err);
 	free(name);
 	free(path);
@@ -186,6 +187,8 @@ int chain_open(const struct block_options *options, struct image **ret_top,
 		ret = open_overlay(top, options, &top, err);
 	if (!ret)
 		ret = begin(top, err);
+	if (!ret && options->write_backing && top->backing)
+		ret = begin(top->backing, err);
 	if (ret) {
 		image_close(top);
 		return ret;

@@ -93,6 +93,17 @@ int image_find(struct image *image, uint64_t offset, uint64_t length,
 	return ret_extent->kind == BLOCK_EXTENT_UNCACHED ? -EIO : 0;
 }
 
+int image_write(struct image *image, uint64_t offset, uint64_t length,
+		struct cursor *from)
+{
+	uint64_t done;
+	int ret = image_write_fast(image, offset, length, from, &done);
+
+	if (ret || done == length)
+		return ret;
+	return image->ops->write(image, offset + done, length - done, from);
+}
+
 int image_read(struct image *image, uint64_t offset, uint64_t length,
 	       struct cursor *to)
 {

@@ -66,6 +66,11 @@ struct image_ops {
 	bool (*is_settled)(const struct image *image);
 	int (*flush)(struct image *image);
 	/*
+	 * All of the disk becomes unallocated, and shows what lies beneath.
+	 * Durable as resize() is. NULL where nothing can lie beneath.
+	 */
+	int (*empty)(struct image *image, struct err *err);
+	/*
 	 * Makes the disk end at @size, a multiple of BLOCK_SECTOR; what is new
 	 * reads as zeroes. Durable when it returns; cut short by a power cut,
 	 * the disk has its old size or the new one.
@@ -128,6 +133,16 @@ int block_write_compressed(struct block *block, uint64_t offset,
 			   const void *packed, size_t length);
 int block_resize(struct block *block, uint64_t size, struct err *err);
 
+/*
+ * Writes what the topmost image has into its backing file, which has to be open
+ * for writing (block_options.write_backing) and is made longer if need be; when
+ * that is durable, empties the topmost image. @progress, if not NULL, hears how
+ * far it is, in bytes of the disk. Safe to cut short: nothing is lost.
+ */
+int block_commit(struct block *block,
+		 void (*progress)(void *context, uint64_t done, uint64_t total),
+		 void *context, struct err *err);
+
 /* Closes the image and its chain; NULL is none. The first error. */
 int image_close(struct image *image);
 
@@ -145,7 +160,9 @@ int image_write_fast(struct image *image, uint64_t offset, uint64_t length,
 int image_find(struct image *image, uint64_t offset, uint64_t length,
 	       struct extent *ret_extent);
 
-/* All of the range, by whatever path. */
+/* All of the range, by whatever path: these two. */
+int image_write(struct image *image, uint64_t offset, uint64_t length,
+		struct cursor *from);
 int image_read(struct image *image, uint64_t offset, uint64_t length,
 	       struct cursor *to);
 

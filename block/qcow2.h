@@ -574,10 +574,11 @@ int qcow2_write_zeroes(struct image *image, uint64_t offset, uint64_t length,
 		       bool may_unmap);
 int qcow2_flush(struct image *image);
 
-/* --- qcow2_resize.c: an operation of struct image_ops ----------------------
+/* --- qcow2_resize.c: operations of struct image_ops ----------------------
  */
 
 int qcow2_resize(struct image *image, uint64_t size, struct err *err);
+int qcow2_empty(struct image *image, struct err *err);
 
 /* --- qcow2_write_compressed.c --------------------------------------------- */
 

@@ -115,11 +115,13 @@ static int rebuild_all(struct qcow2_tables *tables)
 static bool needs_rebuild(const struct qcow2_tables *tables)
 {
 	const struct qcow2_check_result *result = &tables->result;
-	bool errors = result->corruptions || result->check_errors;
+	bool wrong_flags = tables->copied_faults || tables->has_partial_leaks;
+	bool errors = result->corruptions > tables->copied_faults ||
+		      result->check_errors;
 
 	if (tables->options->fix & QCOW2_FIX_ERRORS)
-		return errors || tables->has_partial_leaks;
-	return !errors && tables->has_partial_leaks;
+		return errors || wrong_flags;
+	return !errors && wrong_flags;
 }
 
 static int repair(struct qcow2_tables *tables)

@@ -130,19 +130,23 @@ static void compare_block(struct compare *compare, uint64_t index)
 
 /* --- COPIED flags --------------------------------------------------------- */
 
-static void compare_copied(struct compare *compare, const char *what,
-			   uint64_t entry, uint64_t refcount)
+static bool is_copied_right(struct compare *compare, uint64_t entry,
+			    uint64_t refcount)
 {
 	struct qcow2_tables *tables = compare->tables;
-	bool fixes = tables->options && tables->options->fix & QCOW2_FIX_ERRORS;
 
 	if ((refcount == 1) == !!(entry & QCOW2_COPIED))
-		return;
+		return true;
 	tables->result.corruptions++;
-	qcow2_tables_tell(tables,
-			  "%s OFLAG_COPIED %s cluster: entry=%#" PRIx64
-			  " refcount=%" PRIu64,
-			  fixes ? "Repairing" : "ERROR", what, entry, refcount);
+	tables->copied_faults++;
+	return false;
+}
+
+static const char *copied_verb(const struct qcow2_tables *tables)
+{
+	return tables->options && tables->options->fix & QCOW2_FIX_ERRORS
+		       ? "Repairing"
+		       : "ERROR";
 }
 
 static void compare_l2_entry(struct compare *compare, struct qcow2_entry entry)
@@ -157,19 +161,29 @@ static void compare_l2_entry(struct compare *compare, struct qcow2_entry entry)
 		return;
 	if (!tables->has_data_file && get_refcount(compare, cluster, &refcount))
 		return;
-	compare_copied(compare, "data", entry.word, refcount);
+	if (!is_copied_right(compare, entry.word, refcount))
+		qcow2_tables_tell(tables,
+				  "%s OFLAG_COPIED data cluster: "
+				  "l2_entry=%" PRIx64 " refcount=%" PRIu64,
+				  copied_verb(tables), entry.word, refcount);
 }
 
-static void compare_l1_entry(struct compare *compare, uint64_t entry)
+static void compare_l1_entry(struct compare *compare, uint64_t index)
 {
 	struct qcow2_tables *tables = compare->tables;
+	uint64_t entry = be64_get(tables->l1[index]);
 	uint64_t offset = entry & QCOW2_OFFSET_MASK, refcount;
 
 	if (!offset ||
 	    get_refcount(compare, offset >> tables->info.cluster_bits,
 			 &refcount))
 		return;
-	compare_copied(compare, "L2", entry, refcount);
+	if (!is_copied_right(compare, entry, refcount))
+		qcow2_tables_tell(tables,
+				  "%s OFLAG_COPIED L2 cluster: "
+				  "l1_index=%" PRIu64 " l1_entry=%" PRIx64
+				  " refcount=%" PRIu64,
+				  copied_verb(tables), index, entry, refcount);
 	/* The survey has said so if it cannot be read. */
 	if (file_read(tables->file, compare->l2, tables->cluster_size, offset))
 		return;
@@ -183,14 +197,13 @@ static void compare_all(struct compare *compare)
 	struct qcow2_tables *tables = compare->tables;
 	uint64_t blocks = div_round_up(tables->counts.clusters,
 				       per_block(tables));
-	uint64_t followed = 0, entry;
+	uint64_t followed = 0;
 
 	for (uint64_t i = 0; i < blocks; i++)
 		compare_block(compare, i);
 	for (uint64_t i = 0; i < tables->info.l1_size; i++) {
-		entry = be64_get(tables->l1[i]);
-		if (entry && followed++ <= tables->clusters)
-			compare_l1_entry(compare, entry);
+		if (be64_get(tables->l1[i]) && followed++ <= tables->clusters)
+			compare_l1_entry(compare, i);
 	}
 	tables->result.image_end_offset = compare->end
 					  << tables->info.cluster_bits;

@@ -114,6 +114,7 @@ static const struct image_ops qcow2_ops = {
 	.write_zeroes = qcow2_write_zeroes,
 	.is_settled = qcow2_is_settled,
 	.flush = qcow2_flush,
+	.empty = qcow2_empty,
 	.resize = qcow2_resize,
 	.close = qcow2_close,
 };

@@ -1,5 +1,5 @@
 /*
- * block/qcow2_resize.c - making the disk larger or smaller.
+ * block/qcow2_resize.c - making the disk larger or smaller, or empty.
  *
  * Larger: a longer L1 table first, if that is needed, then zeroes where a
  * backing file or the rest of the last cluster would show, all of it durable;
@@ -57,9 +57,12 @@ static int rebuild(struct qcow2_tables *tables, uint64_t l1_size)
 	return ret;
 }
 
-/* New tables for a disk of this size, an L1 table of that, then load them. */
-static int change_tables(struct qcow2 *qcow2, uint64_t size, uint64_t l1_size,
-			 struct err *err)
+/*
+ * New tables for a disk of this size, of which [0, end) stays allocated; an L1
+ * table of that many entries; then load them.
+ */
+static int change_tables(struct qcow2 *qcow2, uint64_t size, uint64_t end,
+			 uint64_t l1_size, struct err *err)
 {
 	struct qcow2_tables tables;
 	int ret;
@@ -68,10 +71,10 @@ static int change_tables(struct qcow2 *qcow2, uint64_t size, uint64_t l1_size,
 				err);
 	if (!ret) {
 		tables.header.size = be64_make(size);
-		tables.end = div_round_up(size, qcow2->cluster_size);
+		tables.end = div_round_up(end, qcow2->cluster_size);
 		ret = rebuild(&tables, l1_size);
 		if (ret)
-			err_errno(err, -ret, "cannot resize %s",
+			err_errno(err, -ret, "cannot change the tables of %s",
 				  qcow2->image.name);
 	}
 	qcow2_tables_fini(&tables);
@@ -122,7 +125,7 @@ static int grow(struct qcow2 *qcow2, uint64_t size, struct err *err)
 	int ret = 0;
 
 	if (l1_size > qcow2->l1.count)
-		ret = change_tables(qcow2, old, l1_size, err);
+		ret = change_tables(qcow2, old, old, l1_size, err);
 	if (ret)
 		return ret;
 	if (qcow2_has_data_file(qcow2) && file_size(qcow2->image.data) < size)
@@ -139,7 +142,7 @@ static int grow(struct qcow2 *qcow2, uint64_t size, struct err *err)
 
 static int shrink(struct qcow2 *qcow2, uint64_t size, struct err *err)
 {
-	int ret = change_tables(qcow2, size, l1_needed(qcow2, size), err);
+	int ret = change_tables(qcow2, size, size, l1_needed(qcow2, size), err);
 
 	if (!ret && qcow2_data_is_raw(qcow2))
 		ret = file_truncate(qcow2->image.data, size);
@@ -162,20 +165,37 @@ static int check_size(const struct qcow2 *qcow2, uint64_t size, struct err *err)
 	return 0;
 }
 
+/* Twice: the second time for the refcounts of what was let go. */
+static int settle(struct qcow2 *qcow2, struct err *err)
+{
+	int ret = qcow2->corrupt ? -EUCLEAN : qcow2_flush(&qcow2->image);
+
+	if (!ret)
+		ret = qcow2_flush(&qcow2->image);
+	return ret ? err_errno(err, -ret, "cannot write %s", qcow2->image.name)
+		   : 0;
+}
+
 int qcow2_resize(struct image *image, uint64_t size, struct err *err)
 {
 	struct qcow2 *qcow2 = qcow2_of(image);
 	int ret;
 
 	ret = check_size(qcow2, size, err);
+	if (!ret)
+		ret = settle(qcow2, err);
 	if (ret)
 		return ret;
-	/* Twice: the second time for the refcounts of what was let go. */
-	ret = qcow2->corrupt ? -EUCLEAN : qcow2_flush(image);
-	if (!ret)
-		ret = qcow2_flush(image);
-	if (ret)
-		return err_errno(err, -ret, "cannot resize %s", image->name);
 	return size > image->size ? grow(qcow2, size, err)
 				  : shrink(qcow2, size, err);
+}
+
+int qcow2_empty(struct image *image, struct err *err)
+{
+	struct qcow2 *qcow2 = qcow2_of(image);
+	int ret = settle(qcow2, err);
+
+	if (ret)
+		return ret;
+	return change_tables(qcow2, image->size, 0, qcow2->l1.count, err);
 }
