@@ -14,9 +14,10 @@
 static const char *program = "alcor img";
 
 static const struct img_command *const commands[] = {
-	&img_bench_command,   &img_check_command,  &img_compare_command,
-	&img_convert_command, &img_create_command, &img_info_command,
-	&img_io_command,      &img_map_command,	   &img_snapshot_command,
+	&img_bench_command,    &img_check_command,  &img_compare_command,
+	&img_convert_command,  &img_create_command, &img_info_command,
+	&img_io_command,       &img_map_command,    &img_resize_command,
+	&img_snapshot_command,
 };
 
 static void report(const char *format, va_list args)
@@ -105,11 +106,13 @@ static int check_operands(const struct img_command *command,
 
 static int run(const struct img_command *command, int argc, char **argv)
 {
+	bool keep_last = command->last_is_operand && argc > 2;
 	struct img_args args;
 	struct err err;
 	int ret;
 
-	if (img_args_parse(&args, command->options, argc, argv, &err)) {
+	if (img_args_parse(&args, command->options, argc - keep_last, argv,
+			   &err)) {
 		img_error("%s", err.text);
 		ret = img_try_help();
 	} else if (img_args_has(&args, 'h')) {
@@ -117,6 +120,8 @@ static int run(const struct img_command *command, int argc, char **argv)
 		print_synopsis(command);
 		ret = IMG_OK;
 	} else {
+		/* It follows the other operands in argv. */
+		args.operand_count += keep_last;
 		ret = check_operands(command, &args);
 		if (!ret)
 			ret = command->run(&args);

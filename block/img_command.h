@@ -15,6 +15,7 @@ struct img_command {
 	const char *synopsis; /* its options and operands */
 	const struct img_option *options;
 	unsigned int operands_min, operands_max;
+	bool last_is_operand;	     /* even if it begins with '-': "-5M" */
 	const char *operands_wanted; /* the sentence for too few or too many */
 	int (*run)(const struct img_args *args); /* the exit status */
 };
@@ -22,7 +23,7 @@ struct img_command {
 extern const struct img_command img_info_command, img_create_command,
 	img_map_command, img_compare_command, img_convert_command,
 	img_io_command, img_check_command, img_snapshot_command,
-	img_bench_command;
+	img_bench_command, img_resize_command;
 
 /* Is it --output=json? IMG_FAILED, and told, if it is neither that nor human.
  */

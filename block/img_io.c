@@ -118,6 +118,8 @@ const struct io_command io_commands[] = {
 	 io_sigraise},
 	{"sleep", NULL, 1, 1, false, false, NULL,
 	 "waits for the given value in milliseconds", io_sleep},
+	{"truncate", "t", 1, 3, true, true, "[-m prealloc_mode] off",
+	 "truncates the current file at the given offset", io_truncate},
 	{"write", "w", 2, -1, true, true,
 	 "[-bcCfnquz] [-P pattern | -s source_file] off len",
 	 "writes a number of bytes at a specified offset", io_write},

@@ -216,6 +216,37 @@ int io_length(struct io *io, int argc, char **argv)
 	return 0;
 }
 
+int io_truncate(struct io *io, int argc, char **argv)
+{
+	const char *mode = "off";
+	uint64_t size;
+	struct err err;
+	int letter, ret;
+
+	optind = 0;
+	opterr = 1;
+	while ((letter = getopt(argc, argv, "m:")) != -1) {
+		if (letter != 'm')
+			return io_usage(argv[0]);
+		mode = optarg;
+	}
+	if (argc - optind != 1)
+		return io_usage(argv[0]);
+	ret = io_parse_size(argv[optind], &size);
+	if (ret)
+		return ret;
+	if (strcmp(mode, "off")) {
+		img_error("Invalid preallocation mode '%s'", mode);
+		return -EINVAL;
+	}
+	io_wait_pending(io);
+	ret = block_resize(io->disk.block, size, &err);
+	if (ret)
+		img_error("%s", err.text);
+	io->disk.size = block_size(io->disk.block);
+	return ret;
+}
+
 /* --- What is allocated in the image itself -------------------------------- */
 
 /* The front of a range that is alike; *ret_length says how long it is. */

@@ -388,6 +388,34 @@ static void snapshots_are_the_same(void)
 	test_shell("rm before");
 }
 
+static void images_are_resized_the_same(void)
+{
+	static const char *const commands[] = {
+		"qemu-img resize x +0",
+		"qemu-img resize -q x 3G",
+		"qemu-img resize x -64k",
+		"qemu-img resize --shrink x -64k",
+		"qemu-img resize --shrink x -3G",
+		"qemu-img resize x foo",
+		"qemu-img resize --preallocation=foo x 1G",
+		"qemu-img resize --preallocation=falloc --shrink x 64k",
+		"qemu-io -c 'truncate 10M' -c length -c 'truncate 100k' "
+		"-c length -c 'truncate foo' -c 'truncate' x",
+	};
+
+	if (!test_have_qemu())
+		TEST_SKIP("qemu-img and qemu-io are not installed");
+	make_images();
+	CHECK(!test_shell("cp packed.qcow2 before"));
+	for (size_t i = 0; i < ARRAY_LENGTH(commands); i++)
+		compare_change(commands[i]);
+	CHECK(!test_shell("cp top.raw before"));
+	compare_change("qemu-img resize -f raw x +1000");
+	compare_change("qemu-img resize -f raw --shrink x 100k");
+	compare_change("qemu-img resize -f raw --preallocation=full x 3M");
+	test_shell("rm before");
+}
+
 static void io_is_the_same(void)
 {
 	static const char *const commands[] = {
@@ -437,6 +465,7 @@ int main(int argc, char **argv)
 		TEST(images_are_converted_the_same),
 		TEST(check_is_the_same),
 		TEST(snapshots_are_the_same),
+		TEST(images_are_resized_the_same),
 		TEST(io_is_the_same),
 	};
 	int ret;
