@@ -11,6 +11,7 @@ run_memory() {
 		free=$(sed -n 's/MemFree: *\([0-9]*\) .*/\1/p' /proc/meminfo)
 		part=$((free / 1024 / 8))
 		[ $part -lt 128 ] || part=128
+		mount -t tmpfs -o size=90% memory /tmp
 		dd if=/dev/urandom of=/tmp/a bs=1M count=$part 2>/dev/null
 		cp /tmp/a /tmp/b
 		cmp /tmp/a /tmp/b && say same
