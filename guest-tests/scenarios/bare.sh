@@ -4,9 +4,8 @@
 # a line of its own.
 
 prepare_bare() {
-	bare=$PWD
-	cd "$TOP" || exit
-	quietly guest-tests/bare/run --arch "$ARCH" --prepare "$bare/carried"
+	quietly "$TOP/guest-tests/bare/run" --arch "$ARCH" \
+		--prepare "$PWD/carried"
 }
 
 run_bare() {
