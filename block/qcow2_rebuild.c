@@ -409,8 +409,12 @@ int qcow2_rebuild_publish(struct qcow2_rebuild *rebuild)
 	header->refcount_table_offset = be64_make(rebuild->reftable_offset);
 	header->refcount_table_clusters =
 		be32_make((uint32_t)rebuild->reftable_clusters);
+	tables->switching = true;
 	ret = file_write(tables->file, header, length, 0);
-	return ret ? ret : file_flush(tables->file);
+	if (!ret)
+		ret = file_flush(tables->file);
+	tables->switching = ret;
+	return ret;
 }
 
 static bool is_abandoned(const struct qcow2_rebuild *rebuild, uint64_t cluster)

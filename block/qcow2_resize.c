@@ -77,6 +77,9 @@ static int change_tables(struct qcow2 *qcow2, uint64_t size, uint64_t end,
 			err_errno(err, -ret, "cannot change the tables of %s",
 				  qcow2->image.name);
 	}
+	/* Nobody knows then which tables the file has. */
+	if (tables.switching)
+		qcow2->corrupt = true;
 	qcow2_tables_fini(&tables);
 	return ret ? ret : qcow2_state_reload(qcow2, err);
 }

@@ -132,6 +132,7 @@ struct qcow2_tables {
 	bool has_partial_leaks; /* refcounts too high where there are some */
 	uint64_t copied_faults; /* of result.corruptions: wrong flags */
 	uint64_t end;	     /* clusters of the disk that the new state keeps */
+	bool switching;	     /* the header may be the old one or the new one */
 	uint64_t unreadable; /* L1 and L2 tables that the host cannot read */
 	const struct qcow2_check_options *options; /* NULL: tell nobody */
 };
