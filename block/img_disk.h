@@ -16,7 +16,8 @@ struct img_open {
 	const char *path;
 	const char *format; /* NULL: by the first bytes */
 	bool writable;
-	bool snapshot; /* writes go to a nameless overlay */
+	bool snapshot;	    /* writes go to a nameless overlay */
+	bool write_backing; /* its backing file, too */
 	bool no_lock;
 	bool direct;		 /* O_DIRECT */
 	const char *data_file;	 /* NULL: the image has its data */

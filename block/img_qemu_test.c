@@ -416,6 +416,47 @@ static void images_are_resized_the_same(void)
 	test_shell("rm before");
 }
 
+static void backing_files_are_changed_the_same(void)
+{
+	static const char *const commands[] = {
+		"qemu-img rebase -b packed.qcow2 -F qcow2 x",
+		"qemu-img rebase -b top.raw -F raw x",
+		"qemu-img rebase -b '' x",
+		"qemu-img rebase -u -b top.raw -F raw x",
+		"qemu-img rebase -u -b top.raw x",
+		"qemu-img rebase x",
+	};
+
+	if (!test_have_qemu())
+		TEST_SKIP("qemu-img and qemu-io are not installed");
+	make_images();
+	CHECK(!test_shell("cp top.qcow2 before"));
+	for (size_t i = 0; i < ARRAY_LENGTH(commands); i++)
+		compare_change(commands[i]);
+	test_shell("rm before");
+	compare("qemu-img commit base.qcow2");
+}
+
+/* The chain shows the same, and the overlay has nothing any more. */
+static void overlays_are_committed(void)
+{
+	if (!test_have_qemu())
+		TEST_SKIP("qemu-img and qemu-io are not installed");
+	make_images();
+	CHECK(!test_shell("cp base.qcow2 lower.qcow2 && "
+			  "cp top.qcow2 upper.qcow2 && "
+			  "qemu-img rebase -u -b lower.qcow2 -F qcow2 "
+			  "upper.qcow2"));
+	CHECK_EQUAL(run_ours("qemu-img commit upper.qcow2"), 0);
+	CHECK_EQUAL(test_shell("qemu-img compare upper.qcow2 top.raw && "
+			       "qemu-img compare lower.qcow2 top.raw && "
+			       "qemu-img check upper.qcow2 && "
+			       "qemu-img check lower.qcow2"),
+		    0);
+	CHECK_EQUAL(test_shell("qemu-img map upper.qcow2 | grep upper"), 1);
+	test_shell("rm upper.qcow2 lower.qcow2");
+}
+
 static void io_is_the_same(void)
 {
 	static const char *const commands[] = {
@@ -466,6 +507,8 @@ int main(int argc, char **argv)
 		TEST(check_is_the_same),
 		TEST(snapshots_are_the_same),
 		TEST(images_are_resized_the_same),
+		TEST(backing_files_are_changed_the_same),
+		TEST(overlays_are_committed),
 		TEST(io_is_the_same),
 	};
 	int ret;
