@@ -66,19 +66,20 @@ static int get_refcount(struct compare *compare, uint64_t cluster,
 
 /* --- Refcounts ------------------------------------------------------------ */
 
+/* As it was found, and what becomes of it. */
 static void tell_mismatch(const struct qcow2_tables *tables, uint64_t cluster,
 			  uint64_t refcount, uint64_t references)
 {
+	static const char format[] = "%s cluster %" PRIu64 " refcount=%" PRIu64
+				     " reference=%" PRIu64;
 	bool leak = refcount > references;
 	unsigned int fix = tables->options ? tables->options->fix : 0;
-	const char *verb = leak ? "Leaked" : "ERROR";
 
+	qcow2_tables_tell(tables, format, leak ? "Leaked" : "ERROR", cluster,
+			  refcount, references);
 	if (fix & (leak ? QCOW2_FIX_LEAKS : QCOW2_FIX_ERRORS))
-		verb = "Repairing";
-	qcow2_tables_tell(tables,
-			  "%s cluster %" PRIu64 " refcount=%" PRIu64
-			  " reference=%" PRIu64,
-			  verb, cluster, refcount, references);
+		qcow2_tables_tell(tables, format, "Repairing", cluster,
+				  refcount, references);
 }
 
 static void compare_cluster(struct compare *compare, uint64_t cluster,

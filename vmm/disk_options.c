@@ -87,6 +87,15 @@ static int set_data_file(struct disk_options *disk, const char *value,
 	return 0;
 }
 
+static int set_snapshot_id(struct disk_options *disk, const char *value,
+			   struct err *err)
+{
+	if (!*value)
+		return err_set(err, EINVAL, "snapshot-id= needs an id or name");
+	disk->block.snapshot_id = value;
+	return 0;
+}
+
 static int set_read_only(struct disk_options *disk, const char *value,
 			 struct err *err)
 {
@@ -108,17 +117,21 @@ static int set_snapshot(struct disk_options *disk, const char *value,
 struct disk_key {
 	const char *name;
 	bool takes_value;
-	/* NULL: not done yet */
 	int (*set)(struct disk_options *disk, const char *value,
 		   struct err *err);
 };
 
 static const struct disk_key keys[] = {
-	{"format", true, choose_format},    {"cache", true, choose_cache},
-	{"backing", true, choose_backing},  {"queues", true, set_queues},
-	{"l2-cache", true, set_l2_cache},   {"serial", true, set_serial},
-	{"ro", false, set_read_only},	    {"snapshot", false, set_snapshot},
-	{"data-file", true, set_data_file}, {"snapshot-id", true, NULL},
+	{"format", true, choose_format},
+	{"cache", true, choose_cache},
+	{"backing", true, choose_backing},
+	{"queues", true, set_queues},
+	{"l2-cache", true, set_l2_cache},
+	{"serial", true, set_serial},
+	{"ro", false, set_read_only},
+	{"snapshot", false, set_snapshot},
+	{"data-file", true, set_data_file},
+	{"snapshot-id", true, set_snapshot_id},
 };
 
 static int unknown_key(const char *typed, struct err *err)
@@ -143,9 +156,6 @@ static int parse_key(struct disk_options *disk, char *word, struct err *err)
 			return err_set(err, EINVAL, "%s %s", word,
 				       value ? "takes no value"
 					     : "needs a value");
-		if (!keys[i].set)
-			return err_set(err, ENOTSUP, "%s= is not done yet",
-				       word);
 		return keys[i].set(disk, value, err);
 	}
 	return unknown_key(word, err);
@@ -178,6 +188,9 @@ int disk_options_parse(struct disk_options *disk, char *text, struct err *err)
 	if (!ret && disk->block.read_only && disk->block.snapshot)
 		ret = err_set(err, EINVAL,
 			      "ro and snapshot exclude each other");
+	/* An old state cannot change; an overlay above it can. */
+	if (disk->block.snapshot_id && !disk->block.snapshot)
+		disk->block.read_only = true;
 	if (ret)
 		err_prefix(err, "--disk %s", disk->block.path);
 	return ret;

@@ -161,10 +161,18 @@ static void ro_and_snapshot_exclude_each_other(void)
 		      "--disk a: ro and snapshot exclude each other");
 }
 
-static void later_keys_are_refused_by_name(void)
+static void old_states_are_read_only(void)
 {
-	check_refused("a,snapshot-id=1", ENOTSUP,
-		      "--disk a: snapshot-id= is not done yet");
+	struct disk_options disk;
+	char buffer[TEXT_MAX];
+
+	CHECK_EQUAL(parse("a,snapshot-id=before", buffer, &disk, NULL), 0);
+	CHECK_TEXT(disk.block.snapshot_id, "before");
+	CHECK(disk.block.read_only);
+	CHECK_EQUAL(parse("a,snapshot-id=1,snapshot", buffer, &disk, NULL), 0);
+	CHECK(!disk.block.read_only);
+	check_refused("a,snapshot-id=", EINVAL,
+		      "--disk a: snapshot-id= needs an id or name");
 }
 
 int main(int argc, char **argv)
@@ -179,7 +187,7 @@ int main(int argc, char **argv)
 		TEST(serials_have_twenty_characters),
 		TEST(values_must_be_where_they_belong),
 		TEST(ro_and_snapshot_exclude_each_other),
-		TEST(later_keys_are_refused_by_name),
+		TEST(old_states_are_read_only),
 	};
 
 	return test_main(argc, argv, tests, ARRAY_LENGTH(tests));

@@ -39,6 +39,7 @@ const char options_help[] =
 	"                         image's own directory or below (near)\n"
 	"      data-file=FILE     holds the data of an image that keeps them\n"
 	"                         in another file\n"
+	"      snapshot-id=ID     what the disk held at this snapshot (ro)\n"
 	"  --rng on|off           a virtio entropy device (on)\n"
 	"  --console stdio|null|pty|file,path=FILE\n"
 	"                         the guest's ttyS0 (stdio); Ctrl-A x ends the\n"
