@@ -399,8 +399,8 @@ static void images_are_resized_the_same(void)
 		"qemu-img resize x foo",
 		"qemu-img resize --preallocation=foo x 1G",
 		"qemu-img resize --preallocation=falloc --shrink x 64k",
-		"qemu-io -c 'truncate 10M' -c length -c 'truncate 100k' "
-		"-c length -c 'truncate foo' -c 'truncate' x",
+		("qemu-io -c 'truncate 10M' -c length -c 'truncate 100k' "
+		 "-c length -c 'truncate foo' -c 'truncate' x"),
 	};
 
 	if (!test_have_qemu())
