@@ -302,8 +302,7 @@ static inline bool qcow2_data_is_raw(const struct qcow2 *qcow2)
 	       qcow2->info.autoclear & QCOW2_DATA_FILE_RAW;
 }
 
-/* --- qcow2_state.c: what is in memory of an open image ---------------------
- */
+/* --- qcow2_state.c: what is in memory of an open image -------------------- */
 
 /* Of image, only the file and what the options say is set before. */
 int qcow2_state_init(struct qcow2 *qcow2, const struct image_options *options,
@@ -574,8 +573,7 @@ int qcow2_write_zeroes(struct image *image, uint64_t offset, uint64_t length,
 		       bool may_unmap);
 int qcow2_flush(struct image *image);
 
-/* --- qcow2_resize.c: operations of struct image_ops ----------------------
- */
+/* --- qcow2_resize.c: operations of struct image_ops ----------------------- */
 
 int qcow2_resize(struct image *image, uint64_t size, struct err *err);
 int qcow2_empty(struct image *image, struct err *err);

@@ -44,14 +44,6 @@ __attribute__((format(printf, 2, 3))) static void find_fault(
 	qcow2_tables_tell(survey->tables, "ERROR %s", line);
 }
 
-/* The last cluster of a file need not be there as a whole. */
-static bool is_outside(const struct qcow2_tables *tables, uint64_t offset,
-		       uint64_t length)
-{
-	return offset + length >=
-	       file_size(tables->file) + tables->cluster_size;
-}
-
 static int count_cluster(struct survey *survey, uint64_t cluster)
 {
 	struct qcow2_counts *counts = &survey->tables->counts;
@@ -78,7 +70,7 @@ static int count_range(struct survey *survey, uint64_t offset, uint64_t length)
 
 	if (!length)
 		return 0;
-	if (is_outside(survey->tables, offset, length)) {
+	if (qcow2_tables_is_outside(survey->tables, offset, length)) {
 		find_fault(survey,
 			   "counting reference for region exceeding the end of "
 			   "the file by one cluster or more: offset %#" PRIx64
@@ -96,73 +88,12 @@ static int count_range(struct survey *survey, uint64_t offset, uint64_t length)
 
 /* --- L2 tables ------------------------------------------------------------ */
 
-struct qcow2_entry qcow2_tables_entry(const struct qcow2_tables *tables,
-				      const be64 *l2, uint64_t index)
-{
-	const be64 *at = &l2[index * tables->entry_words];
-
-	return (struct qcow2_entry){
-		.word = be64_get(at[0]),
-		.bitmap = tables->entry_words > 1 ? be64_get(at[1]) : 0,
-	};
-}
-
-/* "Compressed Clusters Descriptor" of the specification. */
-static void decode_compressed(const struct qcow2_tables *tables, uint64_t word,
-			      uint64_t *ret_offset, uint64_t *ret_length)
-{
-	unsigned int x = 62 - (tables->info.cluster_bits - 8);
-	uint64_t sectors = (word & (QCOW2_COMPRESSED_FLAG - 1)) >> x;
-
-	*ret_offset = word & ((1ULL << x) - 1);
-	*ret_length = (sectors + 1) * BLOCK_SECTOR - *ret_offset % BLOCK_SECTOR;
-}
-
-/* The first cluster of a data file is at its start. */
-bool qcow2_tables_has_cluster(const struct qcow2_tables *tables,
-			      struct qcow2_entry entry)
-{
-	return entry.word & QCOW2_OFFSET_MASK ||
-	       (tables->has_data_file && entry.word & QCOW2_COPIED);
-}
-
-static bool is_bitmap_wrong(struct qcow2_entry entry)
-{
-	return entry.bitmap >> 32 & entry.bitmap;
-}
-
-bool qcow2_tables_is_lost(const struct qcow2_tables *tables,
-			  struct qcow2_entry entry)
-{
-	uint64_t offset = entry.word & QCOW2_OFFSET_MASK, length;
-
-	if (entry.word & QCOW2_COMPRESSED_FLAG) {
-		decode_compressed(tables, entry.word, &offset, &length);
-		return tables->has_data_file ||
-		       is_outside(tables, offset, length);
-	}
-	if (!offset)
-		return false;
-	return is_bitmap_wrong(entry) ||
-	       !is_aligned(offset, tables->cluster_size) ||
-	       (!tables->has_data_file &&
-		is_outside(tables, offset, tables->cluster_size));
-}
-
-bool qcow2_tables_is_lost_l1(const struct qcow2_tables *tables, uint64_t entry)
-{
-	uint64_t offset = entry & QCOW2_OFFSET_MASK;
-
-	return !offset || !is_aligned(offset, tables->cluster_size) ||
-	       is_outside(tables, offset, tables->cluster_size);
-}
-
 static int survey_compressed(struct survey *survey, struct qcow2_entry entry)
 {
 	struct qcow2_check_result *result = &survey->tables->result;
 	uint64_t offset, length;
 
-	decode_compressed(survey->tables, entry.word, &offset, &length);
+	qcow2_tables_compressed(survey->tables, entry.word, &offset, &length);
 	if (entry.word & QCOW2_COPIED)
 		find_fault(survey,
 			   "coffset=%#" PRIx64 ": copied flag must never be "
@@ -191,7 +122,7 @@ static int survey_cluster(struct survey *survey, struct qcow2_entry entry)
 	struct qcow2_tables *tables = survey->tables;
 	uint64_t offset = entry.word & QCOW2_OFFSET_MASK;
 
-	if (is_bitmap_wrong(entry)) {
+	if (qcow2_tables_is_bitmap_wrong(entry)) {
 		find_fault(survey,
 			   "offset=%#" PRIx64 ": Allocated cluster with "
 			   "corrupted subcluster allocation bitmap",
@@ -345,22 +276,6 @@ int qcow2_survey_add(struct qcow2_tables *tables, uint64_t offset,
 	};
 
 	return count_range(&survey, offset, length);
-}
-
-int qcow2_tables_read_l1(const struct qcow2_tables *tables, uint64_t offset,
-			 uint64_t size, be64 **ret_l1)
-{
-	int ret;
-
-	*ret_l1 = calloc(size + 1, sizeof(be64));
-	if (!*ret_l1)
-		return -ENOMEM;
-	ret = file_read(tables->file, *ret_l1, size * sizeof(be64), offset);
-	if (ret) {
-		free(*ret_l1);
-		*ret_l1 = NULL;
-	}
-	return ret;
 }
 
 /* --- All of it ------------------------------------------------------------ */

@@ -146,8 +146,6 @@ void qcow2_tables_fini(struct qcow2_tables *tables);
 __attribute__((format(printf, 2, 3))) void qcow2_tables_tell(
 	const struct qcow2_tables *tables, const char *format, ...);
 
-/* --- qcow2_survey.c ------------------------------------------------------- */
-
 struct qcow2_entry qcow2_tables_entry(const struct qcow2_tables *tables,
 				      const be64 *l2, uint64_t index);
 
@@ -163,6 +161,19 @@ bool qcow2_tables_is_lost_l1(const struct qcow2_tables *tables, uint64_t entry);
 /* An L1 table as it is in the file. The caller frees it. */
 int qcow2_tables_read_l1(const struct qcow2_tables *tables, uint64_t offset,
 			 uint64_t size, be64 **ret_l1);
+
+/* Is it not in the file? The last cluster need not be there as a whole. */
+bool qcow2_tables_is_outside(const struct qcow2_tables *tables, uint64_t offset,
+			     uint64_t length);
+
+/* Where a compressed cluster's bytes are. */
+void qcow2_tables_compressed(const struct qcow2_tables *tables, uint64_t word,
+			     uint64_t *ret_offset, uint64_t *ret_length);
+
+/* Does a subcluster hold data and read as zeroes as well? */
+bool qcow2_tables_is_bitmap_wrong(struct qcow2_entry entry);
+
+/* --- qcow2_survey.c ------------------------------------------------------- */
 
 /* Counts all references, and finds what is wrong with them. */
 int qcow2_survey(struct qcow2_tables *tables);
@@ -185,8 +196,7 @@ int qcow2_survey_l1(struct qcow2_tables *tables, const be64 *l1,
 int qcow2_survey_add(struct qcow2_tables *tables, uint64_t offset,
 		     uint64_t length, int delta);
 
-/* --- qcow2_bitmap_walk.c: the clusters of persistent dirty bitmaps ---------
- */
+/* --- qcow2_bitmap_walk.c: the clusters of persistent dirty bitmaps -------- */
 
 /*
  * Calls @visit with each range of the file that the image's bitmaps take, until
