@@ -13,6 +13,7 @@
  *   qcow2_bitmap_walk.c    what dirty bitmaps refer to
  *   qcow2_compare.c	    comparing that with the refcounts
  *   qcow2_check.c	    checks and repairs
+ *   qcow2_rebuild_space.c  room for new tables
  *   qcow2_rebuild.c	    new tables aside, and the switch to them
  *   qcow2_snapshots.c	    creating, applying, deleting snapshots
  *   qcow2_resize.c	    (of an open image) cutting off, or a longer L1 table
