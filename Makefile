@@ -142,7 +142,7 @@ PROOFS := $(addprefix $(BUILD)/block/qcow2_,crash_test kill_test \
 STATES = 20000
 QEMU_STATES = 1000
 KILLS = 200
-IMAGES = 250
+IMAGES = 120
 SEED = 1
 
 proof: $(PROOFS)

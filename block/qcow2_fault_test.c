@@ -220,7 +220,7 @@ static unsigned long run_script(const struct target *target, struct file *start,
 
 static void run_target(const struct target *target, const struct fault *fault)
 {
-	unsigned long step = target->filled ? 5 : 1, calls;
+	unsigned long step = target->filled ? 3 : 1, calls;
 	struct file *start = prepare(target);
 
 	if (test_is_small())

@@ -17,7 +17,7 @@ __attribute__((format(printf, 1, 2))) static inline int test_shell(
 	const char *format, ...)
 {
 	static const char quiet[] = "exec >/dev/null 2>&1 </dev/null; ";
-	char command[2048];
+	char command[4096];
 	va_list args;
 	int status;
 
