@@ -26,12 +26,12 @@ outer_console() {
 	esac
 }
 
-# outer_disk ARCH FILE [OPTION]: adds FILE, as it is, as its next disk. On PCI,
+# outer_disk FILE [OPTION]: adds FILE, as it is, as its next disk. On PCI,
 # where disks are found in their order; virtio-mmio would reverse it on aarch64.
 outer_disk() {
 	local id=disk${#outer_words[@]}
 	outer_words+=(
-		-drive "file=$2,format=raw,if=none,id=$id${3:+,$3}"
+		-drive "file=$1,format=raw,if=none,id=$id${2:+,$2}"
 		-device "virtio-blk-pci,drive=$id")
 }
 
@@ -58,44 +58,44 @@ outer_alcor() {
 	cp "$alcor" "$work/files/alcor"
 	outer_words "$arch"
 	while [ "$1" = --also ]; do
-		carry_disk "$arch" "$2" readonly=on
+		carry_disk "$2" readonly=on
 		shift 2
 	done
 	shift
-	carry_options "$arch" "$work" "$@"
-	outer_task "$arch" >"$work/files/task"
+	carry_options "$work" "$@"
+	outer_task >"$work/files/task"
 	outer_initramfs "$arch" "$work/files" "$work/outer.img"
-	outer_talk "$arch" "$work"
+	outer_talk "$work"
 }
 
-# outer_talk ARCH WORK: the person's console is virtio, for the serial port has
+# outer_talk WORK: the person's console is virtio, for the serial port has
 # what the outer kernel says.
 outer_talk() {
-	: >"$2/outer.log"
-	"${outer_words[@]}" -initrd "$2/outer.img" -serial "file:$2/outer.log" \
+	: >"$1/outer.log"
+	"${outer_words[@]}" -initrd "$1/outer.img" -serial "file:$1/outer.log" \
 		-device virtio-serial-pci \
 		-chardev stdio,id=person,signal=off \
-		-device virtconsole,chardev=person 2>"$2/outer.err" || true
-	outer_status=$(tr -d '\r' <"$2/outer.log" |
+		-device virtconsole,chardev=person 2>"$1/outer.err" || true
+	outer_status=$(tr -d '\r' <"$1/outer.log" |
 		sed -n 's/^@@ status \([0-9]*\)$/\1/p')
 	if [ -z "$outer_status" ]; then
-		tail -n 5 "$2/outer.err" "$2/outer.log" >&2
+		tail -n 5 "$1/outer.err" "$1/outer.log" >&2
 		die "the outer machine ended without a word from alcor"
 	fi
 	return "$outer_status"
 }
 
-# carry_disk ARCH FILE [OPTION]
+# carry_disk FILE [OPTION]
 carry_disk() {
-	[ -e "$2" ] || die "cannot open $2"
+	[ -e "$1" ] || die "cannot open $1"
 	outer_disk "$@"
-	carried+=("$(basename "$2")")
+	carried+=("$(basename "$1")")
 }
 
-# carry_options ARCH WORK OPTION...: sets $inner_options to what they are inside.
+# carry_options WORK OPTION...: sets $inner_options to what they are inside.
 carry_options() {
-	local arch=$1 work=$2 name
-	shift 2
+	local work=$1 name
+	shift
 	inner_options=()
 	while [ $# -gt 0 ]; do
 		inner_options+=("$1")
@@ -107,7 +107,7 @@ carry_options() {
 			shift
 			;;
 		--disk)
-			carry_disk "$arch" "${2%%,*}"
+			carry_disk "${2%%,*}"
 			name=$(basename "${2%%,*}")
 			inner_options+=("/disks/$name${2#"${2%%,*}"}")
 			shift
@@ -131,7 +131,8 @@ outer_task() {
 		printf 'mknod %q b $major $minor\n' "/disks/${carried[index]}"
 	done
 	echo "echo 1 >/proc/sys/vm/overcommit_memory"
-	printf '/alcor run'
+	# With the console as its terminal, for it leaves others' alone.
+	printf 'setsid -c /alcor run'
 	printf ' %q' "${inner_options[@]}"
 	echo ' </dev/hvc0 >/dev/hvc0 2>/dev/hvc0'
 	# A line of its own, whatever the kernel says.

@@ -1,7 +1,8 @@
 # shellcheck shell=sh
-# A whole Debian with systemd, as "make run" has it: it comes up without a failed
-# unit, a person types at its console, and SIGTERM presses its power button, so
-# that "kill", or the stop of a service manager, shuts it down in order.
+# A whole Debian with systemd, as "make run" has it, booted from inside its
+# image: it comes up without a failed unit, a person types at its console, and
+# SIGTERM presses its power button, so that "kill", or the stop of a service
+# manager, shuts it down in order.
 
 prepare_systemd() {
 	root_disk
@@ -21,10 +22,7 @@ run_systemd() {
 	END
 	alcor_status=0
 	"$STAGE/tools/talk" script "$ALCOR" run --cpus 2 --memory 512M \
-		--kernel "$STAGE/kernels/cloud/vmlinuz" \
-		--initrd "$STAGE/kernels/cloud/initrd.img" \
-		--append "root=LABEL=root rw" --disk root.qcow2 \
-		>console.log 2>alcor.log || alcor_status=$?
+		root.qcow2 >console.log 2>alcor.log || alcor_status=$?
 	ended 0
 	saw "failed 0"
 	grep -qi "power button\|powering off" console.log ||
