@@ -270,12 +270,8 @@ int block_resize(struct block *block, uint64_t size, struct err *err)
 	if (top->read_only)
 		return err_set(err, EROFS, "%s is open for reading only",
 			       top->name);
-	if (!is_aligned(size, BLOCK_SECTOR))
-		return err_set(err, EINVAL,
-			       "the new size must be a multiple of %d bytes",
-			       BLOCK_SECTOR);
 	pthread_rwlock_wrlock(&block->lock);
-	ret = size == top->size ? 0 : top->ops->resize(top, size, err);
+	ret = top->ops->resize(top, size, err);
 	pthread_rwlock_unlock(&block->lock);
 	return ret;
 }

@@ -71,9 +71,10 @@ struct image_ops {
 	 */
 	int (*empty)(struct image *image, struct err *err);
 	/*
-	 * Makes the disk end at @size, a multiple of BLOCK_SECTOR; what is new
-	 * reads as zeroes. Durable when it returns; cut short by a power cut,
-	 * the disk has its old size or the new one.
+	 * Makes the disk end at @size, which a format may want to be a multiple
+	 * of BLOCK_SECTOR (-EINVAL); what is new reads as zeroes. Durable when
+	 * it returns; cut short by a power cut, the disk has its old size or
+	 * the new one.
 	 */
 	int (*resize)(struct image *image, uint64_t size, struct err *err);
 	/* Writes back and frees the image, its file included. */

@@ -156,6 +156,10 @@ static int check_size(const struct qcow2 *qcow2, uint64_t size, struct err *err)
 {
 	const char *name = qcow2->image.name;
 
+	if (!is_aligned(size, BLOCK_SECTOR))
+		return err_set(err, EINVAL,
+			       "the new size must be a multiple of %d bytes",
+			       BLOCK_SECTOR);
 	if (qcow2->info.snapshot_count && qcow2->info.version < 3)
 		return err_set(err, ENOTSUP,
 			       "%s has snapshots, and version 2 of qcow2 does "
@@ -187,7 +191,7 @@ int qcow2_resize(struct image *image, uint64_t size, struct err *err)
 	ret = check_size(qcow2, size, err);
 	if (!ret)
 		ret = settle(qcow2, err);
-	if (ret)
+	if (ret || size == image->size)
 		return ret;
 	return size > image->size ? grow(qcow2, size, err)
 				  : shrink(qcow2, size, err);

@@ -57,7 +57,7 @@ static int raw_resize(struct image *image, uint64_t size, struct err *err)
 		ret = file_flush(image->file);
 	if (ret)
 		return err_errno(err, -ret, "cannot resize %s", image->name);
-	image->size = size;
+	image->size = align_up(size, BLOCK_SECTOR);
 	return 0;
 }
 
