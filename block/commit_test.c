@@ -7,8 +7,6 @@
 #include "block/test_disk.h"
 #include "block/test_host.h"
 
-static char folder[256];
-
 static const char *const shapes[] = {
 	"-o cluster_size=64k -F raw -b base.raw",
 	"-o cluster_size=64k -F qcow2 -b base.qcow2",
@@ -119,13 +117,6 @@ int main(int argc, char **argv)
 		TEST(overlays_are_committed),
 		TEST(backing_files_are_replaced),
 	};
-	int ret;
 
-	if (!access("/dev/shm", W_OK))
-		setenv("TMPDIR", "/dev/shm", 0);
-	if (!test_folder_enter(folder, sizeof(folder)))
-		return 1;
-	ret = test_main(argc, argv, tests, ARRAY_LENGTH(tests));
-	test_folder_leave(folder);
-	return ret;
+	return test_main_in_folder(argc, argv, tests, ARRAY_LENGTH(tests));
 }

@@ -10,8 +10,6 @@
 #include "block/img.h"
 #include "block/test_host.h"
 
-static char folder[256];
-
 #define WORDS_MAX 40
 
 /* Cuts a line at spaces; single quotes keep words together. */
@@ -511,14 +509,6 @@ int main(int argc, char **argv)
 		TEST(overlays_are_committed),
 		TEST(io_is_the_same),
 	};
-	int ret;
 
-	/* Where waiting for the disk costs nothing. */
-	if (!access("/dev/shm", W_OK))
-		setenv("TMPDIR", "/dev/shm", 0);
-	if (!test_folder_enter(folder, sizeof(folder)))
-		return 1;
-	ret = test_main(argc, argv, tests, ARRAY_LENGTH(tests));
-	test_folder_leave(folder);
-	return ret;
+	return test_main_in_folder(argc, argv, tests, ARRAY_LENGTH(tests));
 }

@@ -13,8 +13,6 @@
 #include "block/test_disk.h"
 #include "block/test_host.h"
 
-static char folder[256];
-
 /* --- An image as bytes, to be damaged ------------------------------------- */
 
 #define BYTES_MAX (8 * MIB)
@@ -429,13 +427,6 @@ int main(int argc, char **argv)
 	static const struct test tests[] = {
 		TEST(damaged_images),
 	};
-	int ret;
 
-	if (!access("/dev/shm", W_OK))
-		setenv("TMPDIR", "/dev/shm", 0);
-	if (!test_folder_enter(folder, sizeof(folder)))
-		return 1;
-	ret = test_main(argc, argv, tests, ARRAY_LENGTH(tests));
-	test_folder_leave(folder);
-	return ret;
+	return test_main_in_folder(argc, argv, tests, ARRAY_LENGTH(tests));
 }

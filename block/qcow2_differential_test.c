@@ -239,15 +239,6 @@ int main(int argc, char **argv)
 	static const struct test tests[] = {
 		TEST(random_images_go_back_and_forth),
 	};
-	char folder[256];
-	int ret;
 
-	/* Where waiting for the disk costs nothing. */
-	if (!access("/dev/shm", W_OK))
-		setenv("TMPDIR", "/dev/shm", 0);
-	if (!test_folder_enter(folder, sizeof(folder)))
-		return 1;
-	ret = test_main(argc, argv, tests, ARRAY_LENGTH(tests));
-	test_folder_leave(folder);
-	return ret;
+	return test_main_in_folder(argc, argv, tests, ARRAY_LENGTH(tests));
 }

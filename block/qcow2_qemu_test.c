@@ -10,8 +10,6 @@
 
 #include "block/test_qemu.h"
 
-static char folder[256];
-
 static const struct test_qemu_image image = {.path = "image"};
 
 struct shape {
@@ -163,14 +161,6 @@ int main(int argc, char **argv)
 		TEST(converted_images_are_read),
 		TEST(preallocated_images_are_used),
 	};
-	int ret;
 
-	/* Where waiting for the disk costs nothing. */
-	if (!access("/dev/shm", W_OK))
-		setenv("TMPDIR", "/dev/shm", 0);
-	if (!test_folder_enter(folder, sizeof(folder)))
-		return 1;
-	ret = test_main(argc, argv, tests, ARRAY_LENGTH(tests));
-	test_folder_leave(folder);
-	return ret;
+	return test_main_in_folder(argc, argv, tests, ARRAY_LENGTH(tests));
 }

@@ -7,8 +7,6 @@
 #include "block/test_disk.h"
 #include "block/test_host.h"
 
-static char folder[256];
-
 struct shape {
 	const char *options;
 	bool snapshot;
@@ -144,15 +142,8 @@ int main(int argc, char **argv)
 		TEST(sizes_are_changed),
 		TEST(images_that_were_not_closed_are_repaired),
 	};
-	int ret;
 
 	/* That an image is repaired is said there; not news here. */
 	stderr = fopen("/dev/null", "w");
-	if (!access("/dev/shm", W_OK))
-		setenv("TMPDIR", "/dev/shm", 0);
-	if (!test_folder_enter(folder, sizeof(folder)))
-		return 1;
-	ret = test_main(argc, argv, tests, ARRAY_LENGTH(tests));
-	test_folder_leave(folder);
-	return ret;
+	return test_main_in_folder(argc, argv, tests, ARRAY_LENGTH(tests));
 }

@@ -8,8 +8,6 @@
 #include "block/test_disk.h"
 #include "block/test_host.h"
 
-static char folder[256];
-
 static const char *const shapes[] = {
 	"cluster_size=64k",
 	"cluster_size=512,compat=0.10",
@@ -188,13 +186,6 @@ int main(int argc, char **argv)
 		TEST(narrow_refcounts_are_refused),
 		TEST(bitmaps_stay_until_the_disk_changes),
 	};
-	int ret;
 
-	if (!access("/dev/shm", W_OK))
-		setenv("TMPDIR", "/dev/shm", 0);
-	if (!test_folder_enter(folder, sizeof(folder)))
-		return 1;
-	ret = test_main(argc, argv, tests, ARRAY_LENGTH(tests));
-	test_folder_leave(folder);
-	return ret;
+	return test_main_in_folder(argc, argv, tests, ARRAY_LENGTH(tests));
 }

@@ -12,6 +12,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "base/test.h"
+
 /* Runs a shell command with its output thrown away; its exit status. */
 __attribute__((format(printf, 1, 2))) static inline int test_shell(
 	const char *format, ...)
@@ -48,6 +50,25 @@ static inline void test_folder_leave(const char *path)
 static inline bool test_have_qemu(void)
 {
 	return !test_shell("qemu-img --version && qemu-io --version");
+}
+
+/*
+ * test_main() in a new folder, in memory if there is such a place: there
+ * waiting for the disk costs nothing.
+ */
+static inline int test_main_in_folder(int argc, char **argv,
+				      const struct test *tests, size_t count)
+{
+	char folder[256];
+	int ret;
+
+	if (!access("/dev/shm", W_OK))
+		setenv("TMPDIR", "/dev/shm", 0);
+	if (!test_folder_enter(folder, sizeof(folder)))
+		return 1;
+	ret = test_main(argc, argv, tests, count);
+	test_folder_leave(folder);
+	return ret;
 }
 
 /* Emulated runs are slow: there tests do a smaller share of their work. */
