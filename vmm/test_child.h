@@ -40,6 +40,9 @@ static inline pid_t start_child(struct streams streams,
 		return child;
 	alarm(20);
 	signal(SIGPIPE, SIG_IGN);
+	/* A test that runs in the background may find these ignored. */
+	signal(SIGINT, SIG_DFL);
+	signal(SIGHUP, SIG_DFL);
 	use_stream(streams.input, STDIN_FILENO);
 	use_stream(streams.output, STDOUT_FILENO);
 	if (fd_open_standard() ||
