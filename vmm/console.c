@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/timerfd.h>
 #include <termios.h>
 #include <time.h>
 #include <unistd.h>
@@ -22,6 +23,12 @@
 #define KEPT_SIZE  (64 * KIB)
 #define CHUNK_SIZE 4096
 #define CLOSE_MS   1000
+/*
+ * A guest writes byte by byte, an exit each. Main wakes this long after the
+ * first one, for all that have come by then; a person does not notice.
+ */
+#define BATCH_NS 2000000
+#define FULL	 (RING_SIZE / 2) /* no longer worth waiting for more */
 
 static const char help_text[] = "\r\n"
 				"Ctrl-A x       end the machine\r\n"
@@ -32,7 +39,7 @@ struct console {
 	int output_fd; /* [c] owned; -1: none */
 	int input_fd;  /* [c] owned unless it is stdin; -1: none */
 	int slave_fd;  /* [c] owned; keeps a pty alive between readers */
-	int event_fd;  /* [c] raised when the ring was empty and is not */
+	int event_fd;  /* [c] a timer that runs while the ring is not empty */
 	bool raw;      /* [m] the terminal is ours */
 	struct termios saved;
 
@@ -118,10 +125,10 @@ int console_open(enum console_kind kind, const char *path,
 		return err_set(err, ENOMEM, "no memory for the console");
 	console->output_fd = console->input_fd = console->slave_fd = -1;
 	pthread_mutex_init(&console->lock, NULL);
-	console->event_fd = fd_event_new();
+	console->event_fd = timerfd_create(CLOCK_MONOTONIC,
+					   TFD_CLOEXEC | TFD_NONBLOCK);
 	if (console->event_fd < 0)
-		ret = err_errno(err, -console->event_fd,
-				"cannot make an eventfd");
+		ret = err_errno(err, errno, "cannot make a timer");
 	else if (kind == CONSOLE_STDIO)
 		ret = open_stdio(console, err);
 	else if (kind == CONSOLE_FILE)
@@ -197,14 +204,21 @@ struct console_fds console_fds(const struct console *console)
 	};
 }
 
+/* Raises the event in so many nanoseconds, and at least one. */
+static void raise_event(const struct console *console, long delay_ns)
+{
+	const struct itimerspec time = {.it_value.tv_nsec = delay_ns};
+
+	timerfd_settime(console->event_fd, 0, &time, NULL);
+}
+
 void console_put(void *context, const uint8_t *data, size_t length)
 {
 	struct console *console = context;
-	size_t at, part, room;
-	bool was_empty;
+	size_t at, part, room, before;
 
 	pthread_mutex_lock(&console->lock);
-	was_empty = !console->filled;
+	before = console->filled;
 	room = RING_SIZE - console->filled;
 	console->dropped += length - min_u64(length, room);
 	length = min_u64(length, room);
@@ -214,8 +228,10 @@ void console_put(void *context, const uint8_t *data, size_t length)
 	memcpy(console->ring, data + part, length - part);
 	console->filled += length;
 	pthread_mutex_unlock(&console->lock);
-	if (was_empty && length)
-		fd_event_raise(console->event_fd);
+	if (before < FULL && before + length >= FULL)
+		raise_event(console, 1);
+	else if (!before && length)
+		raise_event(console, BATCH_NS);
 }
 
 static size_t ring_filled(struct console *console)
@@ -292,7 +308,7 @@ bool console_write(struct console *console)
 		left -= length;
 	}
 	if (ring_filled(console))
-		fd_event_raise(console->event_fd);
+		raise_event(console, 1);
 	return false;
 }
 
