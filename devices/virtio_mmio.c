@@ -294,8 +294,6 @@ static uint32_t read_register(struct virtio_mmio *mmio, uint64_t offset)
 		return queue ? mmio->device->queue_size_max : 0;
 	case VIRTIO_MMIO_QUEUE_READY:
 		return queue && queue->ready;
-	case VIRTIO_MMIO_INTERRUPT_STATUS:
-		return atomic_load(&mmio->interrupt_status);
 	case VIRTIO_MMIO_STATUS:
 		return read_status(mmio);
 	case VIRTIO_MMIO_SHM_LEN_LOW: /* all ones: no such region */
@@ -327,9 +325,6 @@ static void write_register(struct virtio_mmio *mmio, uint64_t offset,
 		break;
 	case VIRTIO_MMIO_QUEUE_NOTIFY:
 		notify_queue(mmio, value);
-		break;
-	case VIRTIO_MMIO_INTERRUPT_ACK:
-		atomic_fetch_and(&mmio->interrupt_status, ~value);
 		break;
 	case VIRTIO_MMIO_STATUS:
 		write_status(mmio, value);
@@ -368,11 +363,23 @@ static bool is_register_access(uint64_t offset, unsigned int size)
 	return size == 4 && is_aligned(offset, 4);
 }
 
+/*
+ * The two registers of every interrupt (4.2.3.4) need no lock. A reset that
+ * another vCPU writes meanwhile may come before or after.
+ */
+static bool is_interrupt_access(uint64_t offset, unsigned int size,
+				uint64_t interrupt_register)
+{
+	return offset == interrupt_register && size == 4;
+}
+
 static uint64_t mmio_read(void *device, uint64_t offset, unsigned int size)
 {
 	struct virtio_mmio *mmio = device;
 	uint64_t value = 0;
 
+	if (is_interrupt_access(offset, size, VIRTIO_MMIO_INTERRUPT_STATUS))
+		return atomic_load(&mmio->interrupt_status);
 	pthread_mutex_lock(&mmio->lock);
 	if (offset >= VIRTIO_MMIO_CONFIG)
 		value = read_config(mmio, offset - VIRTIO_MMIO_CONFIG, size);
@@ -387,6 +394,10 @@ static void mmio_write(void *device, uint64_t offset, unsigned int size,
 {
 	struct virtio_mmio *mmio = device;
 
+	if (is_interrupt_access(offset, size, VIRTIO_MMIO_INTERRUPT_ACK)) {
+		atomic_fetch_and(&mmio->interrupt_status, ~(uint32_t)value);
+		return;
+	}
 	pthread_mutex_lock(&mmio->lock);
 	if (offset >= VIRTIO_MMIO_CONFIG)
 		write_config(mmio, offset - VIRTIO_MMIO_CONFIG, size, value);
