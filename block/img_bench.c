@@ -34,6 +34,7 @@ static const struct img_option options[] = {
 	{'U', "force-share", false},
 	{'w', "write", false},
 	{IMG_OPTION_FLUSH_INTERVAL, "flush-interval", true},
+	{IMG_OPTION_L2_CACHE, "l2-cache", true},
 	{IMG_OPTION_NO_DRAIN, "no-drain", false},
 	{IMG_OPTION_PATTERN, "pattern", true},
 	{0},
@@ -50,6 +51,7 @@ struct bench {
 	uint64_t step;		 /* [c] */
 	uint64_t flush_interval; /* [c] requests; 0: no flush */
 	uint64_t pattern;	 /* [c] */
+	uint64_t l2_cache_size;	 /* [c] 0: the default */
 	bool write;		 /* [c] */
 	bool drain;		 /* [c] a flush waits for all before it */
 	pthread_mutex_t lock;
@@ -67,6 +69,19 @@ static bool is_flush_due(const struct bench *bench, uint64_t number)
 	       !(number % bench->flush_interval);
 }
 
+/*
+ * As qemu-img's walk: a step that has no factor in common with the size comes
+ * to all of the disk, in no order that hardware would guess. But where a
+ * request would go past the end, the walk begins anew.
+ */
+static uint64_t next_offset(const struct bench *bench)
+{
+	uint64_t size = bench->disk.size;
+	uint64_t offset = size ? (bench->offset + bench->step) % size : 0;
+
+	return range_fits(offset, bench->size, size) ? offset : 0;
+}
+
 /* Under the lock. False: there is no next one. */
 static bool take_request(struct bench *bench, uint64_t *ret_offset,
 			 bool *ret_flush)
@@ -80,9 +95,7 @@ static bool take_request(struct bench *bench, uint64_t *ret_offset,
 	*ret_offset = bench->offset;
 	bench->next++;
 	bench->in_flight++;
-	bench->offset += bench->step;
-	if (!range_fits(bench->offset, bench->size, bench->disk.size))
-		bench->offset = 0;
+	bench->offset = next_offset(bench);
 	return true;
 }
 
@@ -227,6 +240,9 @@ static int parse(struct bench *bench, const struct img_args *args)
 		ret = parse_bytes(args, 's', "buffer size", &bench->size);
 	if (!ret)
 		ret = parse_bytes(args, 'S', "step_size", &bench->step);
+	if (!ret)
+		ret = parse_bytes(args, IMG_OPTION_L2_CACHE, "L2 cache size",
+				  &bench->l2_cache_size);
 	if (ret)
 		return ret;
 	if (!bench->depth || bench->size > GIB)
@@ -263,6 +279,7 @@ static int bench_run(const struct img_args *args)
 		return ret;
 	ret = img_open_init(&open, args, args->operands[0], &err);
 	open.writable = bench.write;
+	open.l2_cache_size = bench.l2_cache_size;
 	if (!ret && cache)
 		ret = img_cache_parse(cache, &open.direct, &err);
 	if (!ret)
@@ -281,7 +298,8 @@ const struct img_command img_bench_command = {
 	.name = "bench",
 	.synopsis = "[-c COUNT] [-d DEPTH] [-f FORMAT] [-o OFFSET] [-s SIZE] "
 		    "[-S STEP] [-t CACHE] [-w [--pattern BYTE] "
-		    "[--flush-interval N [--no-drain]]] [-q] [-U] FILE",
+		    "[--flush-interval N [--no-drain]]] [-q] [-U] "
+		    "[--l2-cache SIZE] FILE",
 	.options = options,
 	.operands_min = 1,
 	.operands_max = 1,

@@ -141,6 +141,7 @@ static int open_chain(struct img_disk *disk, const struct img_open *open,
 		.no_lock = open->no_lock,
 		.data_file = open->data_file,
 		.snapshot_id = open->snapshot_id,
+		.l2_cache_size = open->l2_cache_size,
 	};
 	bool needs_data_file = false;
 	int ret;

@@ -22,6 +22,7 @@ struct img_open {
 	bool direct;		 /* O_DIRECT */
 	const char *data_file;	 /* NULL: the image has its data */
 	const char *snapshot_id; /* of a snapshot inside; NULL: as it is now */
+	uint64_t l2_cache_size;	 /* 0: the default */
 	bool describe; /* no data will be read: a data file is not needed */
 	bool plain;    /* the sentence does not begin with "Could not open" */
 	enum block_backing backing;
