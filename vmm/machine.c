@@ -120,7 +120,8 @@ static int build_computer(struct machine *machine, struct err *err)
 
 	ret = kvm_check_cpus(parts->kvm, cpus, err);
 	if (!ret)
-		ret = ram_map(&machine->memory, parts->options->memory, err);
+		ret = ram_map(&machine->memory, parts->options->memory,
+			      parts->options->hugepages, err);
 	if (ret)
 		return ret;
 	machine->vm_fd = kvm_create_vm(parts->kvm, err);

@@ -24,7 +24,8 @@ const char options_help[] =
 	"                         is found or made\n"
 	"  --append TEXT          is added to the command line\n"
 	"  --cpus N               vCPUs (1)\n"
-	"  --memory SIZE          bytes, or with K, M, G, T (1G)\n"
+	"  --memory SIZE[,hugepages=on|off]   bytes, or with K, M, G, T (1G);\n"
+	"                         on: of huge pages that the host has reserved\n"
 	"  --disk FILE[,KEY[=VALUE]...]   up to 16 times; the first is vda;\n"
 	"                         a comma in FILE is written twice\n"
 	"      format=qcow2|raw   the format is never guessed (qcow2)\n"
@@ -127,8 +128,18 @@ static int set_cpus(struct run_options *options, const char *value,
 	return 0;
 }
 
-static int set_memory(struct run_options *options, const char *value,
+static int set_switch(const char *option, const char *value, bool *ret_on,
 		      struct err *err)
+{
+	static const char *const words[] = {"off", "on", NULL};
+	int chosen = options_choose(err, option, value, words);
+
+	*ret_on = chosen == 1;
+	return chosen < 0 ? chosen : 0;
+}
+
+static int set_memory_size(struct run_options *options, const char *value,
+			   struct err *err)
 {
 	if (!parse_size(value, &options->memory) ||
 	    options->memory < 32 * MIB || options->memory > 1ULL << 45)
@@ -139,6 +150,29 @@ static int set_memory(struct run_options *options, const char *value,
 			value);
 	options->memory = align_up(options->memory, 2 * MIB);
 	return 0;
+}
+
+static int set_memory(struct run_options *options, const char *value,
+		      struct err *err)
+{
+	static const char key[] = "hugepages=";
+	const char *comma = strchr(value, ',');
+	char size[32] = "";
+	int ret;
+
+	options->hugepages = false;
+	if (!comma)
+		return set_memory_size(options, value, err);
+	if (strncmp(comma + 1, key, strlen(key)))
+		return err_set(
+			err, EINVAL,
+			"--memory takes hugepages=on|off after the size, "
+			"not '%s'",
+			comma + 1);
+	ret = set_switch("hugepages", comma + 1 + strlen(key),
+			 &options->hugepages, err);
+	snprintf(size, sizeof(size), "%.*s", (int)(comma - value), value);
+	return ret ? ret : set_memory_size(options, size, err);
 }
 
 static int add_disk(struct run_options *options, const char *value,
@@ -158,16 +192,6 @@ static int add_disk(struct run_options *options, const char *value,
 				 err);
 	options->disk_count++;
 	return ret;
-}
-
-static int set_switch(const char *option, const char *value, bool *ret_on,
-		      struct err *err)
-{
-	static const char *const words[] = {"off", "on", NULL};
-	int chosen = options_choose(err, option, value, words);
-
-	*ret_on = chosen == 1;
-	return chosen < 0 ? chosen : 0;
 }
 
 static int set_rng(struct run_options *options, const char *value,

@@ -37,6 +37,7 @@ struct run_options {
 	const char *cmdline; /* NULL: made */
 	const char *append;  /* NULL: nothing */
 	uint64_t memory;     /* bytes */
+	bool hugepages;	     /* it is made of the host's reserved huge pages */
 	unsigned int cpus;
 	unsigned int disk_count;
 	struct disk_options disks[OPTIONS_DISKS_MAX];

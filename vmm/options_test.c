@@ -234,6 +234,17 @@ static void memory_has_limits(void)
 		      "--memory 16 is not a size from 32M to 32T, such as 512M "
 		      "or 4G",
 		      "--memory", "16");
+	CHECK_EQUAL(PARSE(&options, NULL, "--memory", "64M,hugepages=on"), 0);
+	CHECK_EQUAL(options.memory, 64 * MIB);
+	CHECK(options.hugepages);
+	CHECK_EQUAL(PARSE(&options, NULL, "--memory", "64M,hugepages=off"), 0);
+	CHECK(!options.hugepages);
+	CHECK_REFUSED(EINVAL, "hugepages cannot be maybe; it is one of off, on",
+		      "--memory", "64M,hugepages=maybe");
+	CHECK_REFUSED(EINVAL,
+		      "--memory takes hugepages=on|off after the size, not "
+		      "'shared=on'",
+		      "--memory", "64M,shared=on");
 }
 
 static void timeouts_are_durations(void)

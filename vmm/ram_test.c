@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
+#include <string.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
 #include <unistd.h>
@@ -39,7 +40,7 @@ static void regions_are_laid_out_and_zero(void)
 	struct guest_memory memory, want;
 	uint8_t *host;
 
-	REQUIRE(!ram_map(&memory, 64 * MIB, NULL));
+	REQUIRE(!ram_map(&memory, 64 * MIB, false, NULL));
 	CHECK(!arch_memory_layout(64 * MIB, &want, NULL));
 	CHECK_EQUAL(memory.count, want.count);
 	CHECK_EQUAL(memory.regions[0].base, want.regions[0].base);
@@ -76,7 +77,7 @@ static void guards_stand_around_each_region(void)
 	struct guest_memory memory;
 
 	for (size_t i = 0; i < ARRAY_LENGTH(sizes); i++) {
-		REQUIRE(!ram_map(&memory, sizes[i], NULL));
+		REQUIRE(!ram_map(&memory, sizes[i], false, NULL));
 		CHECK_EQUAL(guest_memory_size(&memory), sizes[i]);
 		for (unsigned int j = 0; j < memory.count; j++)
 			check_guards(&memory.regions[j]);
@@ -105,7 +106,7 @@ static void ram_is_not_executable(void)
 {
 	struct guest_memory memory;
 
-	REQUIRE(!ram_map(&memory, 32 * MIB, NULL));
+	REQUIRE(!ram_map(&memory, 32 * MIB, false, NULL));
 	CHECK(has_permissions(memory.regions[0].host, "rw-p"));
 	CHECK(has_permissions(memory.regions[0].host - 1, "---p"));
 	ram_unmap(&memory);
@@ -119,7 +120,7 @@ static void sizes_without_a_layout_leave_nothing(void)
 	};
 	struct err err = {""};
 
-	CHECK_EQUAL(ram_map(&memory, UINT64_MAX, &err), -EINVAL);
+	CHECK_EQUAL(ram_map(&memory, UINT64_MAX, false, &err), -EINVAL);
 	CHECK(*err.text);
 	CHECK_EQUAL(memory.count, 0);
 }
@@ -134,7 +135,7 @@ static void hosts_without_room_are_an_error(void)
 	REQUIRE(!getrlimit(RLIMIT_AS, &old));
 	small = (struct rlimit){GIB, old.rlim_max};
 	REQUIRE(!setrlimit(RLIMIT_AS, &small));
-	ret = ram_map(&memory, 4 * GIB, &err);
+	ret = ram_map(&memory, 4 * GIB, false, &err);
 	setrlimit(RLIMIT_AS, &old);
 	if (!ret) {
 		ram_unmap(&memory);
@@ -146,6 +147,42 @@ static void hosts_without_room_are_an_error(void)
 		CHECK(!memory.regions[i].host);
 }
 
+/* Huge pages that are free now, of 2 MiB each. */
+static unsigned long free_huge_pages(void)
+{
+	FILE *file = fopen("/sys/kernel/mm/hugepages/hugepages-2048kB/"
+			   "free_hugepages",
+			   "re");
+	unsigned long count = 0;
+
+	if (file && fscanf(file, "%lu", &count) != 1)
+		count = 0;
+	if (file)
+		fclose(file);
+	return count;
+}
+
+static void huge_pages_are_taken_or_refused(void)
+{
+	unsigned long free_count = free_huge_pages();
+	uint64_t too_much = (free_count + 16) * 2 * MIB;
+	struct guest_memory memory;
+	struct err err;
+
+	CHECK_EQUAL(ram_map(&memory, too_much, true, &err), -ENOMEM);
+	CHECK(strstr(err.text, "huge pages of 2 MiB to give"));
+	CHECK(strstr(err.text, "vm.nr_hugepages"));
+	CHECK(!memory.regions[0].host);
+	if (free_count < 16)
+		return;
+	REQUIRE(!ram_map(&memory, 32 * MIB, true, NULL));
+	memset(memory.regions[0].host, 1, 32 * MIB);
+	CHECK_EQUAL(free_huge_pages() + 16, free_count);
+	check_guards(&memory.regions[0]);
+	ram_unmap(&memory);
+	CHECK_EQUAL(free_huge_pages(), free_count);
+}
+
 int main(int argc, char **argv)
 {
 	static const struct test tests[] = {
@@ -154,6 +191,7 @@ int main(int argc, char **argv)
 		TEST(ram_is_not_executable),
 		TEST(sizes_without_a_layout_leave_nothing),
 		TEST(hosts_without_room_are_an_error),
+		TEST(huge_pages_are_taken_or_refused),
 	};
 
 	return test_main(argc, argv, tests, ARRAY_LENGTH(tests));
