@@ -105,19 +105,26 @@ int block_read(struct block *block, uint64_t offset, const struct iovec *iov,
 	       size_t count)
 {
 	struct cursor to = cursor_make(iov, count);
-	uint64_t length = iov_length(iov, count), done;
+
+	return block_read_to(block, offset, iov_length(iov, count), &to);
+}
+
+int block_read_to(struct block *block, uint64_t offset, uint64_t length,
+		  struct cursor *to)
+{
 	int ret = block_check_range(block, offset, length);
+	uint64_t done;
 
 	if (ret)
 		return ret;
 	pthread_rwlock_rdlock(&block->lock);
-	ret = image_read_fast(block->top, offset, length, &to, &done);
+	ret = image_read_fast(block->top, offset, length, to, &done);
 	pthread_rwlock_unlock(&block->lock);
 	if (ret || done == length)
 		return ret;
 
 	pthread_rwlock_wrlock(&block->lock);
-	ret = image_read(block->top, offset + done, length - done, &to);
+	ret = image_read(block->top, offset + done, length - done, to);
 	pthread_rwlock_unlock(&block->lock);
 	return ret;
 }
@@ -126,20 +133,27 @@ int block_write(struct block *block, uint64_t offset, const struct iovec *iov,
 		size_t count)
 {
 	struct cursor from = cursor_make(iov, count);
-	uint64_t length = iov_length(iov, count), done;
+
+	return block_write_from(block, offset, iov_length(iov, count), &from);
+}
+
+int block_write_from(struct block *block, uint64_t offset, uint64_t length,
+		     struct cursor *from)
+{
 	int ret = block_check_change(block, offset, length);
+	uint64_t done;
 
 	if (ret)
 		return ret;
 	pthread_rwlock_rdlock(&block->lock);
-	ret = image_write_fast(block->top, offset, length, &from, &done);
+	ret = image_write_fast(block->top, offset, length, from, &done);
 	pthread_rwlock_unlock(&block->lock);
 	if (ret || done == length)
 		return ret;
 
 	pthread_rwlock_wrlock(&block->lock);
 	ret = block->top->ops->write(block->top, offset + done, length - done,
-				     &from);
+				     from);
 	pthread_rwlock_unlock(&block->lock);
 	return ret;
 }

@@ -124,6 +124,15 @@ int qcow2_open(struct file *file, const struct image_options *options,
 struct block *block_new(struct image *top);
 
 /*
+ * block_read() and block_write() of the next @length bytes of a longer
+ * request's iovec, whose cursor moves on.
+ */
+int block_read_to(struct block *block, uint64_t offset, uint64_t length,
+		  struct cursor *to);
+int block_write_from(struct block *block, uint64_t offset, uint64_t length,
+		     struct cursor *from);
+
+/*
  * The calls of block.h that only tools need, under the same lock: where a piece
  * of the disk is, whatever has to be read for that; and image_ops'
  * write_compressed (-ENOTSUP where there is none) and resize.
