@@ -270,28 +270,16 @@ static int bench_run(const struct img_args *args)
 		.lock = PTHREAD_MUTEX_INITIALIZER,
 		.changed = PTHREAD_COND_INITIALIZER,
 	};
-	const char *cache = img_args_value(args, 't');
 	struct img_open open;
-	struct err err;
-	int ret = parse(&bench, args), closed;
 
-	if (ret)
-		return ret;
-	ret = img_open_init(&open, args, args->operands[0], &err);
+	if (parse(&bench, args) || img_open_operand(&open, args, 0, 't'))
+		return IMG_FAILED;
 	open.writable = bench.write;
 	open.l2_cache_size = bench.l2_cache_size;
-	if (!ret && cache)
-		ret = img_cache_parse(cache, &open.direct, &err);
-	if (!ret)
-		ret = img_disk_open(&bench.disk, &open, &err);
-	if (ret)
-		return img_failed("%s", err.text);
-	ret = run(&bench, img_args_has(args, 'q'));
-	closed = img_disk_close(&bench.disk);
-	if (closed && !ret)
-		ret = img_failed("error while closing %s: %s", open.path,
-				 strerror(-closed));
-	return ret;
+	if (img_disk_begin(&bench.disk, &open))
+		return IMG_FAILED;
+	return img_disk_finish(&bench.disk, open.path,
+			       run(&bench, img_args_has(args, 'q')));
 }
 
 const struct img_command img_bench_command = {

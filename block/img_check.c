@@ -199,11 +199,10 @@ static int check_run(const struct img_args *args)
 		return CHECK_FAILED;
 	check.options.name = check.path;
 	check.options.tell = tell;
-	ret = img_open_init(&open, args, check.path, &err);
+	if (img_open_operand(&open, args, 0, 'T'))
+		return CHECK_FAILED;
 	open.writable = check.options.fix;
-	if (!ret)
-		ret = img_file_open(&open, &check.file, &format, &err);
-	if (ret)
+	if (img_file_open(&open, &check.file, &format, &err))
 		return img_failed("%s", err.text);
 	if (format == BLOCK_RAW) {
 		img_error("This image format does not support checks");

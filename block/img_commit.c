@@ -67,26 +67,17 @@ static int commit(struct img_disk *disk, const struct img_args *args)
 
 static int commit_run(const struct img_args *args)
 {
-	const char *cache = img_args_value(args, 't');
 	struct img_open open;
 	struct img_disk disk;
-	struct err err;
-	int ret, closed;
+	int ret;
 
-	ret = img_open_init(&open, args, args->operands[0], &err);
+	if (img_open_operand(&open, args, 0, 't'))
+		return IMG_FAILED;
 	open.writable = true;
 	open.write_backing = true;
-	if (!ret && cache)
-		ret = img_cache_parse(cache, &open.direct, &err);
-	if (!ret)
-		ret = img_disk_open(&disk, &open, &err);
-	if (ret)
-		return img_failed("%s", err.text);
-	ret = commit(&disk, args);
-	closed = img_disk_close(&disk);
-	if (!ret && closed)
-		ret = img_failed("error while closing %s: %s", open.path,
-				 strerror(-closed));
+	if (img_disk_begin(&disk, &open))
+		return IMG_FAILED;
+	ret = img_disk_finish(&disk, open.path, commit(&disk, args));
 	if (!ret && !img_args_has(args, 'q'))
 		printf("Image committed.\n");
 	return ret;

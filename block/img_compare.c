@@ -254,16 +254,12 @@ static int open_side(struct side *side, const struct img_args *args,
 		     size_t index)
 {
 	struct img_open open;
-	struct err err;
-	int ret = img_open_init(&open, args, args->operands[index], &err);
 
-	open.format = img_args_value(args, index ? 'F' : 'f');
-	if (!ret)
-		ret = img_disk_open(&side->disk, &open, &err);
-	if (ret) {
-		img_error("%s", err.text);
+	if (img_open_operand(&open, args, index, 'T'))
 		return COMPARE_CANNOT_OPEN;
-	}
+	open.format = img_args_value(args, index ? 'F' : 'f');
+	if (img_disk_begin(&side->disk, &open))
+		return COMPARE_CANNOT_OPEN;
 	side->buffer = malloc(BUFFER_SIZE);
 	if (side->buffer)
 		return 0;

@@ -153,18 +153,17 @@ static int open_sources(struct request *request)
 	struct convert *convert = &request->convert;
 	struct img_disk *source;
 	struct img_open open;
-	struct err err;
 
 	if (args->operand_count - 1 > CONVERT_SOURCES_MAX)
 		return img_failed("more than %d images cannot become one",
 				  CONVERT_SOURCES_MAX);
 	for (size_t i = 0; i + 1 < args->operand_count; i++) {
 		source = &convert->sources[i];
-		if (img_open_init(&open, args, args->operands[i], &err))
-			return img_failed("%s", err.text);
+		if (img_open_operand(&open, args, i, 'T'))
+			return IMG_FAILED;
 		open.snapshot_id = find_snapshot(args);
-		if (img_disk_open(source, &open, &err))
-			return img_failed("%s", err.text);
+		if (img_disk_begin(source, &open))
+			return IMG_FAILED;
 		convert->source_count++;
 		if (!add_fits(convert->size, source->size, &convert->size))
 			return img_failed("the images are too large together");
@@ -217,26 +216,20 @@ static int create_target(struct request *request)
  */
 static int open_target(struct request *request)
 {
-	const char *cache = img_args_value(request->args, 't');
+	const struct img_args *args = request->args;
 	struct convert *convert = &request->convert;
 	struct img_open open;
-	struct err err;
-	int ret = img_open_init(&open, request->args, request->target_path,
-				&err);
 
+	if (img_open_operand(&open, args, args->operand_count - 1, 't'))
+		return IMG_FAILED;
 	open.format = img_format_name(request->target_format);
 	open.writable = true;
 	open.no_lock = false;
-	open.direct = false;
 	if (request->is_made)
 		open.backing = BLOCK_BACKING_ON;
 	open.data_file = request->data_path;
-	if (!ret && cache)
-		ret = img_cache_parse(cache, &open.direct, &err);
-	if (!ret)
-		ret = img_disk_open(&convert->target, &open, &err);
-	if (ret)
-		return img_failed("%s", err.text);
+	if (img_disk_begin(&convert->target, &open))
+		return IMG_FAILED;
 	if (!request->is_made)
 		convert->target_has_backing = convert->target.top->backing;
 	if (convert->target.size < convert->size)
@@ -319,11 +312,8 @@ static int convert(struct request *request)
 static int close_all(struct request *request, int ret)
 {
 	struct convert *convert = &request->convert;
-	int closed = img_disk_close(&convert->target);
 
-	if (closed && !ret)
-		ret = img_failed("error while closing %s: %s",
-				 request->target_path, strerror(-closed));
+	ret = img_disk_finish(&convert->target, request->target_path, ret);
 	for (size_t i = 0; i < convert->source_count; i++)
 		img_disk_close(&convert->sources[i]);
 	return ret;

@@ -11,6 +11,7 @@
 #include "base/math.h"
 #include "base/parse.h"
 #include "block/chain.h"
+#include "block/img_command.h"
 #include "block/qcow2_format.h"
 
 int img_format_parse(const char *name, enum block_format *ret_format,
@@ -62,9 +63,9 @@ static int parse_backing(const char *value, enum block_backing *ret_backing,
 }
 
 int img_open_init(struct img_open *open, const struct img_args *args,
-		  const char *path, struct err *err)
+		  const char *path, int cache, struct err *err)
 {
-	const char *cache = img_args_value(args, 'T');
+	const char *mode = img_args_value(args, cache);
 	const char *backing = img_args_value(args, IMG_OPTION_BACKING);
 	int ret = 0;
 
@@ -74,8 +75,8 @@ int img_open_init(struct img_open *open, const struct img_args *args,
 		.data_file = img_args_value(args, IMG_OPTION_DATA_FILE),
 		.no_lock = img_args_has(args, 'U'),
 	};
-	if (cache)
-		ret = img_cache_parse(cache, &open->direct, err);
+	if (mode)
+		ret = img_cache_parse(mode, &open->direct, err);
 	if (!ret && backing)
 		ret = parse_backing(backing, &open->backing, err);
 	return ret;
@@ -198,6 +199,35 @@ int img_disk_close(struct img_disk *disk)
 
 	*disk = (struct img_disk){0};
 	return ret;
+}
+
+int img_open_operand(struct img_open *open, const struct img_args *args,
+		     size_t index, int cache)
+{
+	struct err err;
+
+	if (img_open_init(open, args, args->operands[index], cache, &err))
+		return img_failed("%s", err.text);
+	return IMG_OK;
+}
+
+int img_disk_begin(struct img_disk *disk, const struct img_open *open)
+{
+	struct err err;
+
+	if (img_disk_open(disk, open, &err))
+		return img_failed("%s", err.text);
+	return IMG_OK;
+}
+
+int img_disk_finish(struct img_disk *disk, const char *path, int status)
+{
+	int ret = img_disk_close(disk);
+
+	if (ret && status == IMG_OK)
+		return img_failed("error while closing %s: %s", path,
+				  strerror(-ret));
+	return status;
 }
 
 bool img_disk_is_qcow2(const struct img_disk *disk)

@@ -35,10 +35,11 @@ struct img_disk {
 };
 
 /*
- * The -f, -U, -T, --backing and --data-file of a command; the path is @path.
+ * A command's -f, -U, --backing and --data-file for @path; @cache is the letter
+ * of its option that says how this file is cached, 't' or 'T', or 0.
  */
 int img_open_init(struct img_open *open, const struct img_args *args,
-		  const char *path, struct err *err);
+		  const char *path, int cache, struct err *err);
 
 /* "none" and so on; *ret_direct: past the page cache. */
 int img_cache_parse(const char *mode, bool *ret_direct, struct err *err);
@@ -61,6 +62,16 @@ int img_disk_open(struct img_disk *disk, const struct img_open *open,
 
 /* The first error of the write-back. A closed disk is closed again. */
 int img_disk_close(struct img_disk *disk);
+
+/*
+ * What commands do around their work: these say what went wrong themselves, and
+ * give an exit status. img_disk_finish() closes the disk of a command that came
+ * to @status; that it could not be closed is told if all went well before.
+ */
+int img_open_operand(struct img_open *open, const struct img_args *args,
+		     size_t index, int cache);
+int img_disk_begin(struct img_disk *disk, const struct img_open *open);
+int img_disk_finish(struct img_disk *disk, const char *path, int status);
 
 bool img_disk_is_qcow2(const struct img_disk *disk);
 

@@ -112,9 +112,9 @@ static int info_run(const struct img_args *args)
 
 	if (img_output_is_json(args, &json))
 		return IMG_FAILED;
-	ret = img_open_init(&open, args, args->operands[0], &err);
-	if (!ret)
-		ret = collect(&chain, args, &open, &err);
+	if (img_open_operand(&open, args, 0, 0))
+		return IMG_FAILED;
+	ret = collect(&chain, args, &open, &err);
 	if (ret)
 		img_error("%s", err.text);
 	else if (json)

@@ -314,7 +314,7 @@ static int open_first(struct io *io, const struct img_args *args)
 	io->path = strdup(args->operands[0]);
 	if (!io->path)
 		return -ENOMEM;
-	if (img_open_init(&io->how, args, io->path, &err)) {
+	if (img_open_init(&io->how, args, io->path, 0, &err)) {
 		img_error("%s", err.text);
 		return -EINVAL;
 	}

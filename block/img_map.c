@@ -149,19 +149,12 @@ static int map_run(const struct img_args *args)
 {
 	struct map map = {.is_first = true};
 	struct img_open open;
-	struct err err;
-	int ret;
 
-	if (img_output_is_json(args, &map.json))
+	if (img_output_is_json(args, &map.json) ||
+	    img_open_operand(&open, args, 0, 0) ||
+	    img_disk_begin(&map.disk, &open))
 		return IMG_FAILED;
-	ret = img_open_init(&open, args, args->operands[0], &err);
-	if (!ret)
-		ret = img_disk_open(&map.disk, &open, &err);
-	if (ret)
-		return img_failed("%s", err.text);
-	ret = map_disk(&map, args);
-	img_disk_close(&map.disk);
-	return ret;
+	return img_disk_finish(&map.disk, open.path, map_disk(&map, args));
 }
 
 const struct img_command img_map_command = {

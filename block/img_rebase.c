@@ -99,11 +99,11 @@ static int keep_contents(struct rebase *rebase, struct img_progress *progress)
 }
 
 /* The user names it, so it may be anywhere. */
-static int open_new(struct rebase *rebase, const struct img_args *args,
-		    struct err *err)
+static int open_new(struct rebase *rebase, const struct img_args *args)
 {
 	const char *name = img_args_value(args, 'b');
 	struct img_open open = {.format = img_args_value(args, 'F')};
+	struct err err;
 	char *path;
 	int ret;
 
@@ -111,42 +111,39 @@ static int open_new(struct rebase *rebase, const struct img_args *args,
 		return 0;
 	path = backing_path(args->operands[0], name);
 	if (!path)
-		return err_set(err, ENOMEM, "out of memory");
+		return img_failed("out of memory");
 	open.path = path;
-	ret = img_disk_open(&rebase->backing, &open, err);
+	ret = img_disk_open(&rebase->backing, &open, &err);
 	free(path);
-	if (ret)
-		err_prefix(err, "Could not open new backing file '%s'", name);
-	return ret;
+	return ret ? img_failed("Could not open new backing file '%s': %s",
+				name, err.text)
+		   : IMG_OK;
 }
 
 static int copy_difference(const struct img_args *args, struct img_open *open)
 {
 	struct rebase *rebase = calloc(1, sizeof(*rebase));
 	struct img_progress progress;
-	struct err err;
-	int ret, closed;
+	int ret;
 
 	if (!rebase)
 		return img_failed("out of memory");
-	ret = img_disk_open(&rebase->disk, open, &err);
+	ret = img_disk_begin(&rebase->disk, open);
 	if (!ret)
-		ret = open_new(rebase, args, &err);
-	if (ret) {
-		img_error("%s", err.text);
-	} else {
+		ret = open_new(rebase, args);
+	if (!ret) {
 		img_progress_start(&progress, args, rebase->disk.size);
 		ret = keep_contents(rebase, &progress);
 		img_progress_show(&progress, rebase->disk.size);
 		img_progress_stop(&progress);
 		if (ret)
-			img_error("error while copying to '%s': %s", open->path,
-				  strerror(-ret));
+			ret = img_failed("error while copying to '%s': %s",
+					 open->path, strerror(-ret));
 	}
 	img_disk_close(&rebase->backing);
-	closed = img_disk_close(&rebase->disk);
+	ret = img_disk_finish(&rebase->disk, open->path, ret);
 	free(rebase);
-	return ret || closed ? IMG_FAILED : 0;
+	return ret;
 }
 
 static int change_name(const struct img_args *args, const struct img_open *open)
@@ -179,20 +176,15 @@ static int change_name(const struct img_args *args, const struct img_open *open)
 
 static int rebase_run(const struct img_args *args)
 {
-	const char *cache = img_args_value(args, 't');
 	struct img_open open;
-	struct err err;
-	int ret;
+	int ret = IMG_OK;
 
 	if (!img_args_has(args, 'u') && !img_args_has(args, 'b'))
 		return img_wrong_usage("Must specify backing file (-b) or use "
 				       "unsafe mode (-u)");
-	ret = img_open_init(&open, args, args->operands[0], &err);
+	if (img_open_operand(&open, args, 0, 't'))
+		return IMG_FAILED;
 	open.writable = true;
-	if (!ret && cache)
-		ret = img_cache_parse(cache, &open.direct, &err);
-	if (ret)
-		return img_failed("%s", err.text);
 	if (!img_args_has(args, 'u'))
 		ret = copy_difference(args, &open);
 	return ret ? ret : change_name(args, &open);

@@ -112,20 +112,14 @@ static int resize_run(const struct img_args *args)
 {
 	struct img_open open;
 	struct img_disk disk;
-	struct err err;
-	int ret, closed;
+	int ret;
 
-	ret = img_open_init(&open, args, args->operands[0], &err);
+	if (img_open_operand(&open, args, 0, 0))
+		return IMG_FAILED;
 	open.writable = true;
-	if (!ret)
-		ret = img_disk_open(&disk, &open, &err);
-	if (ret)
-		return img_failed("%s", err.text);
-	ret = resize(&disk, args);
-	closed = img_disk_close(&disk);
-	if (!ret && closed)
-		ret = img_failed("error while closing %s: %s", open.path,
-				 strerror(-closed));
+	if (img_disk_begin(&disk, &open))
+		return IMG_FAILED;
+	ret = img_disk_finish(&disk, open.path, resize(&disk, args));
 	if (!ret && !img_args_has(args, 'q'))
 		printf("Image resized.\n");
 	return ret;

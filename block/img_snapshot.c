@@ -20,8 +20,8 @@ static int list(struct img_open *open)
 
 	open->backing = BLOCK_BACKING_IGNORED;
 	open->describe = true;
-	if (img_disk_open(&disk, open, &err))
-		return img_failed("%s", err.text);
+	if (img_disk_begin(&disk, open))
+		return IMG_FAILED;
 	if (img_info_init(&info, &disk, &err)) {
 		img_disk_close(&disk);
 		return img_failed("%s", err.text);
@@ -96,12 +96,11 @@ static int snapshot_run(const struct img_args *args)
 {
 	int letter = find_letter(args);
 	struct img_open open;
-	struct err err;
 
 	if (letter < 0)
 		return img_wrong_usage("Cannot mix '-l', '-a', '-c', '-d'");
-	if (img_open_init(&open, args, args->operands[0], &err))
-		return img_failed("%s", err.text);
+	if (img_open_operand(&open, args, 0, 0))
+		return IMG_FAILED;
 	if (letter == 'l')
 		return list(&open);
 	if (!letter)
