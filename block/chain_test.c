@@ -9,8 +9,6 @@
 #include "block/test_disk.h"
 #include "block/test_host.h"
 
-static char folder[256];
-
 /* Makes an image that names a backing file, as any program might. */
 static void make_image(const char *path, const char *backing,
 		       const char *format)
@@ -61,7 +59,7 @@ struct name_case {
 	const char *sentence;
 };
 
-/* In the folder "images", with "secret" beside it. %s is the folder's path. */
+/* In the folder "images", with "secret" beside it. */
 static const struct name_case names[] = {
 	{"base", "raw", 0, 0, -EACCES, "\"backing=off\""},
 	{"sub/base", "raw", 0, 0, -EACCES, ""},
@@ -129,8 +127,9 @@ static void sentences_help(void)
 
 static void names_of_the_near_are_absolute_or_not(void)
 {
-	char name[512];
+	char folder[256], name[512];
 
+	REQUIRE(getcwd(folder, sizeof(folder)));
 	make_folders();
 	snprintf(name, sizeof(name), "%s/images/base", folder);
 	make_image("images/top", name, "raw");
@@ -202,7 +201,7 @@ static void overlays_leave_the_image_alone(void)
 	struct iovec iov = {sector, sizeof(sector)};
 	struct block *block, *other;
 
-	setenv("TMPDIR", folder, 1);
+	setenv("TMPDIR", ".", 1);
 	make_image("image", "", "");
 	REQUIRE(!test_shell("yes | head -c 1000000 > disk"));
 	REQUIRE(!test_shell("cp disk disk.before && cp image image.before"));
@@ -271,11 +270,6 @@ int main(int argc, char **argv)
 		TEST(read_only_disks_are_not_written),
 		TEST(raw_disks_are_not_probed),
 	};
-	int ret;
 
-	if (!test_folder_enter(folder, sizeof(folder)))
-		return 1;
-	ret = test_main(argc, argv, tests, ARRAY_LENGTH(tests));
-	test_folder_leave(folder);
-	return ret;
+	return test_main_in_folder(argc, argv, tests, ARRAY_LENGTH(tests));
 }

@@ -53,22 +53,32 @@ static inline bool test_have_qemu(void)
 }
 
 /*
+ * test_main() in a new folder where temporary files go, which is a disk mostly:
+ * for what file systems in memory may not have, such as O_DIRECT.
+ */
+static inline int test_main_on_disk(int argc, char **argv,
+				    const struct test *tests, size_t count)
+{
+	char folder[256];
+	int ret;
+
+	if (!test_folder_enter(folder, sizeof(folder)))
+		return 1;
+	ret = test_main(argc, argv, tests, count);
+	test_folder_leave(folder);
+	return ret;
+}
+
+/*
  * test_main() in a new folder, in memory if there is such a place: there
  * waiting for the disk costs nothing.
  */
 static inline int test_main_in_folder(int argc, char **argv,
 				      const struct test *tests, size_t count)
 {
-	char folder[256];
-	int ret;
-
 	if (!access("/dev/shm", W_OK))
 		setenv("TMPDIR", "/dev/shm", 0);
-	if (!test_folder_enter(folder, sizeof(folder)))
-		return 1;
-	ret = test_main(argc, argv, tests, count);
-	test_folder_leave(folder);
-	return ret;
+	return test_main_on_disk(argc, argv, tests, count);
 }
 
 /* Emulated runs are slow: there tests do a smaller share of their work. */

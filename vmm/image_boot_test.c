@@ -16,12 +16,34 @@ static struct test_disk disk;
 static struct image_boot boot;
 static struct err err;
 
-#define MAKE(offset, files)                                               \
-	CHECK(test_disk_make_fs(&disk, offset, FS_SIZE, "-t ext4", files, \
-				ARRAY_LENGTH(files)))
+/* What a disk boots; the path is behind the disk's name. */
+struct wanted {
+	struct part {
+		const char *path, *data;
+		size_t size;
+	} kernel, initrd; /* path NULL: none */
+	const char *cmdline;
+};
+
+#define PART(path, text)                                   \
+	{                                                  \
+		"disk.qcow2:" path, text, sizeof(text) - 1 \
+	}
+
+/* A file system with these files, which end with an empty one; NULL: none. */
+static void make(uint64_t offset, const struct test_file *files)
+{
+	size_t count = 0;
+
+	while (files && files[count].path)
+		count++;
+	if (files)
+		CHECK(test_disk_make_fs(&disk, offset, FS_SIZE, "-t ext4",
+					files, count));
+}
 
 /* Two partitions of FS_SIZE; the disk's signature is 0x04030201. */
-static void set_up(void)
+static void set_up_empty(void)
 {
 	test_disk_init(&disk, DISK_SIZE);
 	test_disk_set_mbr(&disk, 0, 0x83, FIRST / 512, FS_SIZE / 512);
@@ -29,21 +51,46 @@ static void set_up(void)
 	memcpy(disk.data + 440, "\1\2\3\4", 4);
 }
 
-static bool open_boot(void)
+static bool have_mke2fs(void)
 {
-	int ret = image_boot_open(&disk.view, "disk.qcow2", &boot, &err);
-
-	if (!CHECK(!ret))
-		printf("# %s\n", err.text);
-	return !ret;
+	if (test_has_mke2fs())
+		return true;
+	test_skip_reason = "mke2fs (package e2fsprogs) is not installed";
+	return false;
 }
 
-static void check_map(const struct fd_map *map, const char *path,
-		      const char *data, size_t size)
+/* False if the test has to be skipped. */
+static bool set_up(const struct test_file *first,
+		   const struct test_file *second)
 {
-	CHECK_TEXT(map->path, path);
-	if (CHECK(map->size == size))
-		CHECK(!memcmp(map->data, data, size));
+	if (!have_mke2fs())
+		return false;
+	set_up_empty();
+	make(FIRST, first);
+	make(SECOND, second);
+	return true;
+}
+
+static void check_part(const struct fd_map *map, const struct part *wanted)
+{
+	if (!CHECK(map->size == wanted->size) || !wanted->path)
+		return;
+	CHECK_TEXT(map->path, wanted->path);
+	CHECK(!memcmp(map->data, wanted->data, wanted->size));
+}
+
+/* Takes the disk down. */
+static void check_boots(const struct wanted *wanted)
+{
+	if (CHECK(!image_boot_open(&disk.view, "disk.qcow2", &boot, &err))) {
+		check_part(&boot.kernel, &wanted->kernel);
+		check_part(&boot.initrd, &wanted->initrd);
+		CHECK_TEXT(boot.cmdline, wanted->cmdline);
+		image_boot_close(&boot);
+	} else {
+		printf("# %s\n", err.text);
+	}
+	test_disk_fini(&disk);
 }
 
 static const struct test_file debian_root[] = {
@@ -52,37 +99,34 @@ static const struct test_file debian_root[] = {
 	{"boot/vmlinuz-6.1", "kernel 6.1", NULL, 0},
 	{"boot/initrd.img-6.1", "initrd 6.1", NULL, 0},
 	{"sbin/init", "init", NULL, 0},
+	{0},
 };
 
 static void boots_debian_by_its_links(void)
 {
-	if (!test_has_mke2fs())
-		TEST_SKIP("mke2fs (package e2fsprogs) is not installed");
-	set_up();
-	MAKE(SECOND, debian_root);
-	if (open_boot()) {
-		check_map(&boot.kernel, "disk.qcow2:/vmlinuz", "kernel 6.1",
-			  10);
-		check_map(&boot.initrd, "disk.qcow2:/initrd.img", "initrd 6.1",
-			  10);
-		CHECK_TEXT(boot.cmdline,
-			   "root=PARTUUID=04030201-02 ro console=ttyS0");
-		image_boot_close(&boot);
-	}
-	test_disk_fini(&disk);
+	static const struct wanted wanted = {
+		.kernel = PART("/vmlinuz", "kernel 6.1"),
+		.initrd = PART("/initrd.img", "initrd 6.1"),
+		.cmdline = "root=PARTUUID=04030201-02 ro console=ttyS0",
+	};
+
+	if (set_up(NULL, debian_root))
+		check_boots(&wanted);
 }
 
 static void takes_a_bare_file_system(void)
 {
-	if (!test_has_mke2fs())
-		TEST_SKIP("mke2fs (package e2fsprogs) is not installed");
+	static const struct wanted wanted = {
+		.kernel = PART("/vmlinuz", "kernel 6.1"),
+		.initrd = PART("/initrd.img", "initrd 6.1"),
+		.cmdline = "root=/dev/vda ro console=ttyS0",
+	};
+
+	if (!have_mke2fs())
+		return;
 	test_disk_init(&disk, DISK_SIZE);
-	MAKE(0, debian_root);
-	if (open_boot()) {
-		CHECK_TEXT(boot.cmdline, "root=/dev/vda ro console=ttyS0");
-		image_boot_close(&boot);
-	}
-	test_disk_fini(&disk);
+	make(0, debian_root);
+	check_boots(&wanted);
 }
 
 /* A /boot of its own, behind a root whose files must not win. */
@@ -100,23 +144,16 @@ static void prefers_a_configuration(void)
 		 "linux /vmlinuz-6.8 root=LABEL=x ro console=ttyS0,115200\n"
 		 "initrd /ucode /initrd.img-6.8\n}\n",
 		 NULL, 0},
+		{0},
+	};
+	static const struct wanted wanted = {
+		.kernel = PART("/vmlinuz-6.8", "kernel 6.8"),
+		.initrd = PART("/ucode", "uc\n\0initrd 6.8"),
+		.cmdline = "root=LABEL=x ro console=ttyS0,115200",
 	};
 
-	if (!test_has_mke2fs())
-		TEST_SKIP("mke2fs (package e2fsprogs) is not installed");
-	set_up();
-	MAKE(FIRST, debian_root);
-	MAKE(SECOND, files);
-	if (open_boot()) {
-		check_map(&boot.kernel, "disk.qcow2:/vmlinuz-6.8", "kernel 6.8",
-			  10);
-		check_map(&boot.initrd, "disk.qcow2:/ucode", "uc\n\0initrd 6.8",
-			  14);
-		CHECK_TEXT(boot.cmdline,
-			   "root=LABEL=x ro console=ttyS0,115200");
-		image_boot_close(&boot);
-	}
-	test_disk_fini(&disk);
+	if (set_up(debian_root, files))
+		check_boots(&wanted);
 }
 
 static void takes_the_newest_of_fedoras(void)
@@ -134,21 +171,15 @@ static void takes_the_newest_of_fedoras(void)
 		{"grub2/grubenv", "kernelopts=root=UUID=7\n", NULL, 0},
 		{"grub2/grub.cfg", "menuentry x {\nlinux /vmlinuz-6.9\n}\n",
 		 NULL, 0},
+		{0},
+	};
+	static const struct wanted wanted = {
+		.kernel = PART("/vmlinuz-6.10", "kernel 6.10"),
+		.cmdline = "root=UUID=7 console=ttyS01 console=ttyS0",
 	};
 
-	if (!test_has_mke2fs())
-		TEST_SKIP("mke2fs (package e2fsprogs) is not installed");
-	set_up();
-	MAKE(FIRST, files);
-	if (open_boot()) {
-		check_map(&boot.kernel, "disk.qcow2:/vmlinuz-6.10",
-			  "kernel 6.10", 11);
-		CHECK_EQUAL(boot.initrd.size, 0);
-		CHECK_TEXT(boot.cmdline,
-			   "root=UUID=7 console=ttyS01 console=ttyS0");
-		image_boot_close(&boot);
-	}
-	test_disk_fini(&disk);
+	if (set_up(files, NULL))
+		check_boots(&wanted);
 }
 
 static void boots_alpine_by_relative_paths(void)
@@ -160,20 +191,16 @@ static void boots_alpine_by_relative_paths(void)
 		 "LABEL virt\nLINUX vmlinuz-virt\nINITRD initramfs-virt\n"
 		 "APPEND root=UUID=1\n",
 		 NULL, 0},
+		{0},
+	};
+	static const struct wanted wanted = {
+		.kernel = PART("/boot/vmlinuz-virt", "kernel"),
+		.initrd = PART("/boot/initramfs-virt", "initrd"),
+		.cmdline = "root=UUID=1 console=ttyS0",
 	};
 
-	if (!test_has_mke2fs())
-		TEST_SKIP("mke2fs (package e2fsprogs) is not installed");
-	set_up();
-	MAKE(FIRST, files);
-	if (open_boot()) {
-		check_map(&boot.kernel, "disk.qcow2:/boot/vmlinuz-virt",
-			  "kernel", 6);
-		check_map(&boot.initrd, "disk.qcow2:/boot/initramfs-virt",
-			  "initrd", 6);
-		image_boot_close(&boot);
-	}
-	test_disk_fini(&disk);
+	if (set_up(files, NULL))
+		check_boots(&wanted);
 }
 
 static void boots_the_newest_by_name(void)
@@ -183,27 +210,21 @@ static void boots_the_newest_by_name(void)
 		{"vmlinuz-6.1.0-10", "10", NULL, 0},
 		{"initrd.img-6.1.0-9", "9", NULL, 0},
 		{"initramfs-6.1.0-10.img", "ten", NULL, 0},
+		{0},
 	};
 	static const struct test_file root[] = {
 		{"lib/systemd/systemd", "init", NULL, 0},
 		{"sbin/init", NULL, "/lib/systemd/systemd", 0},
+		{0},
+	};
+	static const struct wanted wanted = {
+		.kernel = PART("/vmlinuz-6.1.0-10", "10"),
+		.initrd = PART("/initramfs-6.1.0-10.img", "ten"),
+		.cmdline = "root=PARTUUID=04030201-02 ro console=ttyS0",
 	};
 
-	if (!test_has_mke2fs())
-		TEST_SKIP("mke2fs (package e2fsprogs) is not installed");
-	set_up();
-	MAKE(FIRST, files);
-	MAKE(SECOND, root);
-	if (open_boot()) {
-		check_map(&boot.kernel, "disk.qcow2:/vmlinuz-6.1.0-10", "10",
-			  2);
-		check_map(&boot.initrd, "disk.qcow2:/initramfs-6.1.0-10.img",
-			  "ten", 3);
-		CHECK_TEXT(boot.cmdline,
-			   "root=PARTUUID=04030201-02 ro console=ttyS0");
-		image_boot_close(&boot);
-	}
-	test_disk_fini(&disk);
+	if (set_up(files, root))
+		check_boots(&wanted);
 }
 
 /* --- Where nothing can be booted ------------------------------------------ */
@@ -220,7 +241,7 @@ static void check_refused(const char *words)
 
 static void says_what_it_found(void)
 {
-	set_up();
+	set_up_empty();
 	check_refused("nothing known on partition 1, "
 		      "nothing known on partition 2");
 	memcpy(disk.data + FIRST + 82, "FAT32", 5);
@@ -241,19 +262,18 @@ static void says_what_is_missing(void)
 	static const struct test_file files[] = {
 		{"boot/grub/grub.cfg", "menuentry x {\nlinux /gone\n}\n", NULL,
 		 0},
+		{0},
 	};
 
-	if (!test_has_mke2fs())
-		TEST_SKIP("mke2fs (package e2fsprogs) is not installed");
-	set_up();
-	MAKE(FIRST, files);
+	if (!set_up(files, NULL))
+		return;
 	check_refused("/boot/grub/grub.cfg names /gone, which is not there");
 	test_disk_fini(&disk);
 }
 
 static void says_what_is_damaged(void)
 {
-	set_up();
+	set_up_empty();
 	memcpy(disk.data + SECOND + 1024 + 56, "\x53\xef", 2);
 	check_refused("partition 2: its ext file system is damaged");
 	test_disk_fini(&disk);
@@ -263,12 +283,11 @@ static void refuses_an_empty_kernel(void)
 {
 	static const struct test_file files[] = {
 		{"boot/vmlinuz", "", NULL, 0},
+		{0},
 	};
 
-	if (!test_has_mke2fs())
-		TEST_SKIP("mke2fs (package e2fsprogs) is not installed");
-	set_up();
-	MAKE(FIRST, files);
+	if (!set_up(files, NULL))
+		return;
 	CHECK_EQUAL(image_boot_open(&disk.view, "disk.qcow2", &boot, &err),
 		    -EINVAL);
 	CHECK(strstr(err.text, "/boot/vmlinuz is empty"));
@@ -285,10 +304,8 @@ static int failing_read(void *context, uint64_t offset, void *buffer,
 
 static void tells_of_read_errors(void)
 {
-	if (!test_has_mke2fs())
-		TEST_SKIP("mke2fs (package e2fsprogs) is not installed");
-	set_up();
-	MAKE(SECOND, debian_root);
+	if (!set_up(NULL, debian_root))
+		return;
 	disk.view.read = failing_read;
 	CHECK(image_boot_open(&disk.view, "disk.qcow2", &boot, &err) < 0);
 	CHECK(strstr(err.text, "Input/output error"));

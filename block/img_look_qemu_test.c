@@ -1,0 +1,142 @@
+/*
+ * block/img_look_qemu_test.c - the commands that only look at images (info,
+ * map, compare, check), and wrong usage of any, beside QEMU's.
+ */
+#include "block/test_img.h"
+
+/* The last one has subclusters, whose map QEMU draws with more detail. */
+static const char *const images[] = {
+	"base.qcow2", "top.qcow2",	 "packed.qcow2", "old.qcow2",
+	"odd.qcow2",  "snapshots.qcow2", "top.raw",	 "holes.raw",
+	"missing",    "sub.qcow2",
+};
+
+/* A command on the first @count images. */
+static void compare_on_images(const char *command, size_t count)
+{
+	char line[256];
+
+	for (size_t i = 0; i < count; i++) {
+		snprintf(line, sizeof(line), "%s %s", command, images[i]);
+		test_img_compare(line);
+	}
+}
+
+static void info_is_the_same(void)
+{
+	size_t count = ARRAY_LENGTH(images);
+
+	if (!test_img_ready())
+		return;
+	compare_on_images("qemu-img info", count);
+	compare_on_images("qemu-img info --output=json", count);
+	compare_on_images("qemu-img info --backing-chain --output=json", count);
+}
+
+static void map_is_the_same(void)
+{
+	size_t count = ARRAY_LENGTH(images) - 1;
+
+	if (!test_img_ready())
+		return;
+	compare_on_images("qemu-img map", count);
+	compare_on_images("qemu-img map --output=json", count);
+	compare_on_images("qemu-img map -s 64k -l 128k --output=json", count);
+}
+
+static void compare_is_the_same(void)
+{
+	static const char *const commands[] = {
+		"qemu-img compare base.qcow2 packed.qcow2",
+		"qemu-img compare base.qcow2 base.qcow2",
+		"qemu-img compare top.qcow2 top.raw",
+		"qemu-img compare -s top.qcow2 longer.raw",
+		"qemu-img compare -f qcow2 -F raw top.qcow2 longer.raw",
+		"qemu-img compare longer.raw top.qcow2",
+		"qemu-img compare -q longer.raw other.raw",
+		"qemu-img compare longer.raw other.raw",
+		"qemu-img compare -f raw top.qcow2 top.raw",
+		"qemu-img compare missing top.raw",
+		"qemu-img compare top.raw",
+	};
+
+	test_img_compare_all(commands, ARRAY_LENGTH(commands));
+}
+
+static void wrong_usage_is_told_the_same_way(void)
+{
+	static const char *const commands[] = {
+		"qemu-img info",
+		"qemu-img info --foo x",
+		"qemu-img info -f foo base.qcow2",
+		"qemu-img info --output=xml base.qcow2",
+		"qemu-img map -s foo base.qcow2",
+		"qemu-img create -f foo y 10M",
+		"qemu-img create -f qcow2 y",
+		"qemu-img create -f qcow2 y 10Q",
+		"qemu-img create -f qcow2 y 1M -o foo=bar",
+		"qemu-img create -f qcow2 -o cluster_size=3 y 10M",
+		"qemu-img create -f qcow2 -o refcount_bits=7 y 10M",
+		"qemu-img create -f qcow2 -o compat=0.10,refcount_bits=1 y 1M",
+		"qemu-img create -f qcow2 -o compat=0.10,extended_l2=on y 1M",
+		"qemu-img create -f qcow2 -o compat=7 y 1M",
+		"qemu-img create -f qcow2 -o size=1M y 1M",
+		"qemu-img create -f qcow2 y 1E",
+		"qemu-img create -f raw -b base.qcow2 -F qcow2 y",
+		"qemu-img create -f qcow2 -b missing -F qcow2 y",
+		"qemu-img create -f qcow2 nowhere/y 1M",
+		"qemu-img convert -O foo base.qcow2 y",
+		"qemu-img convert -O qcow2 -o foo=1 base.qcow2 y",
+		"qemu-img convert -c -O raw base.qcow2 y",
+		"qemu-img convert -S 1 base.qcow2 y",
+		"qemu-img convert -m 20 base.qcow2 y",
+		"qemu-img convert missing y",
+		"qemu-img convert -n -O raw base.qcow2 missing",
+		"qemu-img convert -n -O raw base.qcow2 holes.raw",
+		"qemu-io -c length missing",
+		"qemu-io -c length",
+	};
+
+	test_img_compare_all(commands, ARRAY_LENGTH(commands));
+}
+
+/* The images as they are, and one with a cluster that nothing uses. */
+static void check_is_the_same(void)
+{
+	static const char *const names[] = {"packed.qcow2", "old.qcow2",
+					    "odd.qcow2", "sub.qcow2",
+					    "leaky.qcow2"};
+	char command[256];
+
+	if (!test_img_ready())
+		return;
+	/* The refcount of the cluster behind the last one. */
+	CHECK(!test_shell(
+		"cp base.qcow2 leaky.qcow2 && truncate -s 640k "
+		"leaky.qcow2 && printf '\\0\\1' | dd bs=1 "
+		"of=leaky.qcow2 seek=$((0x20000 + 18)) conv=notrunc"));
+	for (size_t i = 0; i < ARRAY_LENGTH(names); i++) {
+		snprintf(command, sizeof(command), "qemu-img check %s",
+			 names[i]);
+		test_img_compare(command);
+		snprintf(command, sizeof(command),
+			 "qemu-img check --output=json %s", names[i]);
+		test_img_compare(command);
+	}
+	test_img_compare("qemu-img check -f raw base.qcow2");
+	CHECK_EQUAL(test_img_ours("qemu-img check -r leaks leaky.qcow2"), 0);
+	CHECK_EQUAL(test_shell("qemu-img check leaky.qcow2"), 0);
+}
+
+int main(int argc, char **argv)
+{
+	static const struct test tests[] = {
+		TEST(info_is_the_same),
+		TEST(map_is_the_same),
+		TEST(compare_is_the_same),
+		TEST(wrong_usage_is_told_the_same_way),
+		TEST(check_is_the_same),
+	};
+
+	return test_main_in_folder(argc, argv, tests, ARRAY_LENGTH(tests));
+}
