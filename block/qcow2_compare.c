@@ -16,7 +16,8 @@ struct compare {
 	uint64_t index; /* of the block that is loaded; UINT64_MAX: none */
 	int error;	/* instead of it */
 	be64 *l2;
-	uint64_t end; /* of the clusters in use; the header is in any case */
+	uint64_t end;	/* of the clusters in use; the header is in any case */
+	bool repairing; /* the second round: what becomes of mismatches */
 };
 
 static uint64_t per_block(const struct qcow2_tables *tables)
@@ -66,20 +67,36 @@ static int get_refcount(struct compare *compare, uint64_t cluster,
 
 /* --- Refcounts ------------------------------------------------------------ */
 
-/* As it was found, and what becomes of it. */
-static void tell_mismatch(const struct qcow2_tables *tables, uint64_t cluster,
-			  uint64_t refcount, uint64_t references)
+static unsigned int fix_of(const struct qcow2_tables *tables)
 {
-	static const char format[] = "%s cluster %" PRIu64 " refcount=%" PRIu64
-				     " reference=%" PRIu64;
-	bool leak = refcount > references;
-	unsigned int fix = tables->options ? tables->options->fix : 0;
+	return tables->options ? tables->options->fix : 0;
+}
 
-	qcow2_tables_tell(tables, format, leak ? "Leaked" : "ERROR", cluster,
-			  refcount, references);
-	if (fix & (leak ? QCOW2_FIX_LEAKS : QCOW2_FIX_ERRORS))
-		qcow2_tables_tell(tables, format, "Repairing", cluster,
-				  refcount, references);
+/* Of refcounts and of what the survey found, but for COPIED flags. */
+static bool has_errors(const struct qcow2_tables *tables)
+{
+	return tables->result.corruptions > tables->copied_faults ||
+	       tables->result.check_errors;
+}
+
+/* Where there are errors, too, a leak that is none of all is left to them. */
+static bool is_repaired(const struct qcow2_tables *tables, uint64_t refcount,
+			uint64_t references)
+{
+	if (fix_of(tables) & QCOW2_FIX_ERRORS)
+		return true;
+	return fix_of(tables) & QCOW2_FIX_LEAKS && refcount > references &&
+	       (!references || !has_errors(tables));
+}
+
+static void tell_mismatch(const struct qcow2_tables *tables, const char *verb,
+			  uint64_t cluster, uint64_t refcount,
+			  uint64_t references)
+{
+	qcow2_tables_tell(tables,
+			  "%s cluster %" PRIu64 " refcount=%" PRIu64
+			  " reference=%" PRIu64,
+			  verb, cluster, refcount, references);
 }
 
 static void compare_cluster(struct compare *compare, uint64_t cluster,
@@ -92,13 +109,32 @@ static void compare_cluster(struct compare *compare, uint64_t cluster,
 		compare->end = cluster + 1;
 	if (refcount == references)
 		return;
-	tell_mismatch(tables, cluster, refcount, references);
+	if (compare->repairing) {
+		if (is_repaired(tables, refcount, references))
+			tell_mismatch(tables, "Repairing", cluster, refcount,
+				      references);
+		return;
+	}
+	tell_mismatch(tables, refcount > references ? "Leaked" : "ERROR",
+		      cluster, refcount, references);
 	if (refcount < references) {
 		tables->result.corruptions++;
 		return;
 	}
 	tables->result.leaks++;
 	tables->has_partial_leaks |= references != 0;
+}
+
+static void tell_unreadable(struct compare *compare, uint64_t first,
+			    uint64_t end)
+{
+	if (compare->repairing)
+		return;
+	compare->tables->result.check_errors += end - first;
+	qcow2_tables_tell(compare->tables,
+			  "Can't get refcounts for clusters %" PRIu64
+			  " to %" PRIu64,
+			  first, end - 1);
 }
 
 static void compare_block(struct compare *compare, uint64_t index)
@@ -110,11 +146,7 @@ static void compare_block(struct compare *compare, uint64_t index)
 	uint64_t refcount;
 
 	if (load(compare, index)) {
-		tables->result.check_errors += end - first;
-		qcow2_tables_tell(tables,
-				  "Can't get refcounts for clusters %" PRIu64
-				  " to %" PRIu64,
-				  first, end - 1);
+		tell_unreadable(compare, first, end);
 		return;
 	}
 	/* Many blocks of a sparse file are empty on both sides. */
@@ -127,6 +159,26 @@ static void compare_block(struct compare *compare, uint64_t index)
 					       counts->order);
 		compare_cluster(compare, i, refcount);
 	}
+}
+
+static void compare_blocks(struct compare *compare)
+{
+	struct qcow2_tables *tables = compare->tables;
+	uint64_t blocks = div_round_up(tables->counts.clusters,
+				       per_block(tables));
+
+	for (uint64_t i = 0; i < blocks; i++)
+		compare_block(compare, i);
+}
+
+/* What was found is told as a whole before what becomes of it. */
+static void compare_refcounts(struct compare *compare)
+{
+	compare_blocks(compare);
+	if (!fix_of(compare->tables))
+		return;
+	compare->repairing = true;
+	compare_blocks(compare);
 }
 
 /* --- COPIED flags --------------------------------------------------------- */
@@ -145,9 +197,10 @@ static bool is_copied_right(struct compare *compare, uint64_t entry,
 
 static const char *copied_verb(const struct qcow2_tables *tables)
 {
-	return tables->options && tables->options->fix & QCOW2_FIX_ERRORS
-		       ? "Repairing"
-		       : "ERROR";
+	bool is_repaired = fix_of(tables) & QCOW2_FIX_ERRORS ||
+			   (fix_of(tables) && !has_errors(tables));
+
+	return is_repaired ? "Repairing" : "ERROR";
 }
 
 static void compare_l2_entry(struct compare *compare, struct qcow2_entry entry)
@@ -196,12 +249,9 @@ static void compare_l1_entry(struct compare *compare, uint64_t index)
 static void compare_all(struct compare *compare)
 {
 	struct qcow2_tables *tables = compare->tables;
-	uint64_t blocks = div_round_up(tables->counts.clusters,
-				       per_block(tables));
 	uint64_t followed = 0;
 
-	for (uint64_t i = 0; i < blocks; i++)
-		compare_block(compare, i);
+	compare_refcounts(compare);
 	for (uint64_t i = 0; i < tables->info.l1_size; i++) {
 		if (be64_get(tables->l1[i]) && followed++ <= tables->clusters)
 			compare_l1_entry(compare, i);

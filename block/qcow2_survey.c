@@ -41,7 +41,7 @@ __attribute__((format(printf, 2, 3))) static void find_fault(
 	va_start(args, format);
 	vsnprintf(line, sizeof(line), format, args);
 	va_end(args);
-	qcow2_tables_tell(survey->tables, "ERROR %s", line);
+	qcow2_tables_tell(survey->tables, "%s", line);
 }
 
 static int count_cluster(struct survey *survey, uint64_t cluster)
@@ -57,7 +57,7 @@ static int count_cluster(struct survey *survey, uint64_t cluster)
 	}
 	if (survey->silent)
 		return -ERANGE;
-	find_fault(survey, "overflow cluster offset=%#" PRIx64,
+	find_fault(survey, "ERROR overflow cluster offset=%#" PRIx64,
 		   cluster << counts->cluster_bits);
 	return 0;
 }
@@ -71,11 +71,12 @@ static int count_range(struct survey *survey, uint64_t offset, uint64_t length)
 	if (!length)
 		return 0;
 	if (qcow2_tables_is_outside(survey->tables, offset, length)) {
-		find_fault(survey,
-			   "counting reference for region exceeding the end of "
-			   "the file by one cluster or more: offset %#" PRIx64
-			   " size %#" PRIx64,
-			   offset, length);
+		find_fault(
+			survey,
+			"ERROR: counting reference for region exceeding the end of "
+			"the file by one cluster or more: offset %#" PRIx64
+			" size %#" PRIx64,
+			offset, length);
 		return 0;
 	}
 	last = (offset + length - 1) >> counts->cluster_bits;
@@ -96,13 +97,14 @@ static int survey_compressed(struct survey *survey, struct qcow2_entry entry)
 	qcow2_tables_compressed(survey->tables, entry.word, &offset, &length);
 	if (entry.word & QCOW2_COPIED)
 		find_fault(survey,
-			   "coffset=%#" PRIx64 ": copied flag must never be "
+			   "ERROR: coffset=%#" PRIx64
+			   ": copied flag must never be "
 			   "set for compressed clusters",
 			   offset);
 	if (!survey->silent &&
 	    (survey->tables->has_data_file || entry.bitmap)) {
 		find_fault(survey,
-			   "compressed cluster with %s, entry=%#" PRIx64,
+			   "ERROR compressed cluster with %s, entry=%#" PRIx64,
 			   survey->tables->has_data_file
 				   ? "data file"
 				   : "non-zero subcluster allocation bitmap",
@@ -124,16 +126,19 @@ static int survey_cluster(struct survey *survey, struct qcow2_entry entry)
 
 	if (qcow2_tables_is_bitmap_wrong(entry)) {
 		find_fault(survey,
-			   "offset=%#" PRIx64 ": Allocated cluster with "
+			   "ERROR offset=%#" PRIx64 ": Allocated cluster with "
 			   "corrupted subcluster allocation bitmap",
 			   offset);
 		return 0;
 	}
 	if (!is_aligned(offset, tables->cluster_size))
 		find_fault(survey,
-			   "offset=%#" PRIx64 ": Cluster is not properly "
+			   "ERROR offset=%" PRIx64
+			   ": %s cluster is not properly "
 			   "aligned; L2 entry corrupted.",
-			   offset);
+			   offset,
+			   entry.word & QCOW2_ZERO_FLAG ? "Preallocated"
+							: "Data");
 	if (survey->active && !survey->silent) {
 		tables->result.allocated_clusters++;
 		if (survey->next_host && offset != survey->next_host)
@@ -152,13 +157,14 @@ static int survey_entry(struct survey *survey, struct qcow2_entry entry)
 	if (entry.word & QCOW2_COMPRESSED_FLAG)
 		return survey_compressed(survey, entry);
 	if (entry.word & L2_RESERVED)
-		find_fault(survey,
-			   "found l2 entry with reserved bits set: %#" PRIx64,
-			   entry.word);
+		find_fault(
+			survey,
+			"ERROR found l2 entry with reserved bits set: %" PRIx64,
+			entry.word);
 	if (qcow2_tables_has_cluster(survey->tables, entry))
 		return survey_cluster(survey, entry);
 	if (entry.bitmap & ALL_ALLOCATED)
-		find_fault(survey, "Unallocated cluster has non-zero "
+		find_fault(survey, "ERROR Unallocated cluster has non-zero "
 				   "subcluster allocation map");
 	return 0;
 }
@@ -214,15 +220,16 @@ static int survey_l1_entry(struct survey *survey, uint64_t entry)
 	if (survey->silent && qcow2_tables_is_lost_l1(tables, entry))
 		return 0;
 	if (entry & L1_RESERVED)
-		find_fault(survey,
-			   "found L1 entry with reserved bits set: %#" PRIx64,
-			   entry);
+		find_fault(
+			survey,
+			"ERROR found L1 entry with reserved bits set: %" PRIx64,
+			entry);
 	ret = count_range(survey, offset, tables->cluster_size);
 	if (ret)
 		return ret;
 	if (!is_aligned(offset, tables->cluster_size))
 		find_fault(survey,
-			   "l2_offset=%#" PRIx64 ": Table is not cluster "
+			   "ERROR l2_offset=%" PRIx64 ": Table is not cluster "
 			   "aligned; L1 entry corrupted",
 			   offset);
 	return survey_l2(survey, offset);
@@ -243,8 +250,9 @@ static int survey_tree(struct survey *survey, const be64 *l1, uint64_t size)
 		if (!entry || is_cut_off(survey, survey->guest))
 			continue;
 		if (followed++ > tables->clusters) {
-			find_fault(survey, "L1 table with more entries than "
-					   "the file has clusters");
+			find_fault(survey,
+				   "ERROR L1 table with more entries than "
+				   "the file has clusters");
 			ret = survey->silent ? -EFBIG : 0;
 			break;
 		}
@@ -289,7 +297,7 @@ static int survey_snapshot(struct survey *survey,
 	if (!is_aligned(snapshot->l1_offset, survey->tables->cluster_size) ||
 	    snapshot->l1_size * sizeof(be64) > QCOW2_L1_BYTES_MAX) {
 		find_fault(survey,
-			   "snapshot %.*s (%.*s) l1_offset=%#" PRIx64
+			   "ERROR snapshot %.*s (%.*s) l1_offset=%#" PRIx64
 			   ": L1 table is not where it can be",
 			   (int)snapshot->id_length, snapshot->id,
 			   (int)snapshot->name_length, snapshot->name,
@@ -317,7 +325,7 @@ static int survey_snapshots(struct survey *survey)
 
 	if (tables->has_data_file && tables->snapshots.count)
 		find_fault(survey,
-			   "%" PRIu64 " snapshots in image with data "
+			   "ERROR %" PRIu64 " snapshots in image with data "
 			   "file",
 			   tables->snapshots.count);
 	for (uint64_t i = 0; i < tables->snapshots.count && !ret; i++) {
@@ -341,7 +349,7 @@ static int survey_blocks(struct survey *survey)
 			continue;
 		if (!is_aligned(entry, tables->cluster_size)) {
 			find_fault(survey,
-				   "refcount table entry %" PRIu64
+				   "ERROR refcount table entry %" PRIu64
 				   " is not cluster aligned or has reserved "
 				   "bits set",
 				   i);
@@ -350,7 +358,7 @@ static int survey_blocks(struct survey *survey)
 		if (offset >> tables->info.cluster_bits >=
 		    tables->counts.clusters) {
 			find_fault(survey,
-				   "refcount block %" PRIu64
+				   "ERROR refcount block %" PRIu64
 				   " is outside image",
 				   i);
 			continue;
@@ -362,7 +370,7 @@ static int survey_blocks(struct survey *survey)
 					 offset >> tables->info.cluster_bits);
 		if (count != 1)
 			find_fault(survey,
-				   "refcount block %" PRIu64
+				   "ERROR refcount block %" PRIu64
 				   " refcount=%" PRIu64,
 				   i, count);
 	}
