@@ -2,10 +2,10 @@
  * block/block.c - the public calls of block.h: range checks, the lock, and the
  * choice between the fast path and the slow one.
  *
- * One lock per disk. Requests that the map alone answers share it, so reads
- * of known extents and writes in place run side by side; whatever changes a
- * table or a cache of the chain holds it alone. Nothing is in flight when it
- * is held alone, so a cluster that is freed there has no late readers.
+ * Requests that the map alone answers go through the gate, side by side, and
+ * never wait. Whatever changes a table or a cache of the chain holds the lock,
+ * one at a time, and nobody is inside the gate then; so a cluster that is freed
+ * there has no late readers.
  */
 #include "block/block.h"
 
@@ -17,28 +17,25 @@
 #include "base/math.h"
 #include "block/chain.h"
 #include "block/commit.h"
+#include "block/fast.h"
 #include "block/image.h"
 #include "block/mutant.h"
 
 struct block {
-	struct image *top;     /* [c] owned */
-	pthread_rwlock_t lock; /* see above */
+	struct gate gate;     /* of the fast path */
+	pthread_mutex_t lock; /* of the slow path */
+	struct image *top;    /* [c] owned */
 };
 
 struct block *block_new(struct image *top)
 {
-	struct block *block = calloc(1, sizeof(*block));
-	pthread_rwlockattr_t attr;
+	struct block *block = aligned_alloc(GATE_LINE, sizeof(*block));
 
 	if (!block)
 		return NULL;
+	gate_init(&block->gate);
+	pthread_mutex_init(&block->lock, NULL);
 	block->top = top;
-	/* Or a guest that only reads would keep a writer out for ever. */
-	pthread_rwlockattr_init(&attr);
-	pthread_rwlockattr_setkind_np(
-		&attr, PTHREAD_RWLOCK_PREFER_WRITER_NONRECURSIVE_NP);
-	pthread_rwlock_init(&block->lock, &attr);
-	pthread_rwlockattr_destroy(&attr);
 	return block;
 }
 
@@ -63,7 +60,8 @@ int block_close(struct block *block)
 {
 	int ret = image_close(block->top);
 
-	pthread_rwlock_destroy(&block->lock);
+	pthread_mutex_destroy(&block->lock);
+	gate_fini(&block->gate);
 	free(block);
 	return ret;
 }
@@ -101,6 +99,38 @@ static int block_check_change(const struct block *block, uint64_t offset,
 	return block_check_range(block, offset, length);
 }
 
+static void slow_begin(struct block *block)
+{
+	pthread_mutex_lock(&block->lock);
+	gate_close(&block->gate);
+}
+
+static void slow_end(struct block *block)
+{
+	gate_open(&block->gate);
+	pthread_mutex_unlock(&block->lock);
+}
+
+bool block_begin(struct block *block, struct block_pass *ret_pass)
+{
+	return gate_enter(&block->gate, &ret_pass->gate);
+}
+
+void block_end(struct block *block, struct block_pass pass)
+{
+	gate_leave(&block->gate, pass.gate);
+}
+
+int block_next(struct block *block, uint64_t offset, uint64_t length,
+	       struct extent *ret_extent)
+{
+	int ret = block_check_range(block, offset, length);
+
+	if (!ret)
+		block->top->ops->map(block->top, offset, length, ret_extent);
+	return ret;
+}
+
 int block_read(struct block *block, uint64_t offset, const struct iovec *iov,
 	       size_t count)
 {
@@ -113,19 +143,21 @@ int block_read_to(struct block *block, uint64_t offset, uint64_t length,
 		  struct cursor *to)
 {
 	int ret = block_check_range(block, offset, length);
-	uint64_t done;
+	struct block_pass pass;
+	uint64_t done = 0;
 
 	if (ret)
 		return ret;
-	pthread_rwlock_rdlock(&block->lock);
-	ret = image_read_fast(block->top, offset, length, to, &done);
-	pthread_rwlock_unlock(&block->lock);
+	if (block_begin(block, &pass)) {
+		ret = image_read_fast(block->top, offset, length, to, &done);
+		block_end(block, pass);
+	}
 	if (ret || done == length)
 		return ret;
 
-	pthread_rwlock_wrlock(&block->lock);
+	slow_begin(block);
 	ret = image_read(block->top, offset + done, length - done, to);
-	pthread_rwlock_unlock(&block->lock);
+	slow_end(block);
 	return ret;
 }
 
@@ -141,48 +173,51 @@ int block_write_from(struct block *block, uint64_t offset, uint64_t length,
 		     struct cursor *from)
 {
 	int ret = block_check_change(block, offset, length);
-	uint64_t done;
+	struct block_pass pass;
+	uint64_t done = 0;
 
 	if (ret)
 		return ret;
-	pthread_rwlock_rdlock(&block->lock);
-	ret = image_write_fast(block->top, offset, length, from, &done);
-	pthread_rwlock_unlock(&block->lock);
+	if (block_begin(block, &pass)) {
+		ret = image_write_fast(block->top, offset, length, from, &done);
+		block_end(block, pass);
+	}
 	if (ret || done == length)
 		return ret;
 
-	pthread_rwlock_wrlock(&block->lock);
-	ret = block->top->ops->write(block->top, offset + done, length - done,
-				     from);
-	pthread_rwlock_unlock(&block->lock);
+	slow_begin(block);
+	ret = image_write(block->top, offset + done, length - done, from);
+	slow_end(block);
 	return ret;
 }
 
-static bool block_is_settled(const struct block *block)
+struct file *block_flush_file(struct block *block)
 {
 	const struct image *top = block->top;
+	struct file *file = NULL;
+	struct block_pass pass;
 
-	return !top->ops->is_settled || top->ops->is_settled(top);
+	if (!block_begin(block, &pass))
+		return NULL;
+	if (!top->ops->is_settled || top->ops->is_settled(top))
+		file = top->data;
+	block_end(block, pass);
+	return file;
 }
 
 int block_flush(struct block *block)
 {
-	bool settled;
-	int ret = 0;
+	struct file *file;
+	int ret;
 
 	if (block->top->read_only)
 		return 0;
-	pthread_rwlock_rdlock(&block->lock);
-	settled = block_is_settled(block);
-	if (settled && !MUTANT(NO_BARRIER_IN_PLACE))
-		ret = file_flush(block->top->data);
-	pthread_rwlock_unlock(&block->lock);
-	if (settled)
-		return ret;
-
-	pthread_rwlock_wrlock(&block->lock);
+	file = block_flush_file(block);
+	if (file)
+		return MUTANT(NO_BARRIER_IN_PLACE) ? 0 : file_flush(file);
+	slow_begin(block);
 	ret = block->top->ops->flush(block->top);
-	pthread_rwlock_unlock(&block->lock);
+	slow_end(block);
 	return ret;
 }
 
@@ -192,9 +227,9 @@ int block_discard(struct block *block, uint64_t offset, uint64_t length)
 
 	if (ret || !length)
 		return ret;
-	pthread_rwlock_wrlock(&block->lock);
+	slow_begin(block);
 	ret = block->top->ops->discard(block->top, offset, length);
-	pthread_rwlock_unlock(&block->lock);
+	slow_end(block);
 	return ret;
 }
 
@@ -205,10 +240,10 @@ int block_write_zeroes(struct block *block, uint64_t offset, uint64_t length,
 
 	if (ret || !length)
 		return ret;
-	pthread_rwlock_wrlock(&block->lock);
+	slow_begin(block);
 	ret = block->top->ops->write_zeroes(block->top, offset, length,
 					    may_unmap);
-	pthread_rwlock_unlock(&block->lock);
+	slow_end(block);
 	return ret;
 }
 
@@ -219,10 +254,11 @@ void block_map(struct block *block, uint64_t offset, uint64_t length,
 		.kind = BLOCK_EXTENT_UNCACHED,
 		.length = length,
 	};
+	struct block_pass pass;
 
-	if (!pthread_rwlock_tryrdlock(&block->lock)) {
+	if (block_begin(block, &pass)) {
 		block->top->ops->map(block->top, offset, length, &extent);
-		pthread_rwlock_unlock(&block->lock);
+		block_end(block, pass);
 	}
 	*ret_extent = (struct block_extent){
 		.kind = extent.kind,
@@ -242,9 +278,9 @@ int block_find(struct block *block, uint64_t offset, uint64_t length,
 
 	if (ret)
 		return ret;
-	pthread_rwlock_wrlock(&block->lock);
+	slow_begin(block);
 	ret = image_find(block->top, offset, length, ret_extent);
-	pthread_rwlock_unlock(&block->lock);
+	slow_end(block);
 	return ret;
 }
 
@@ -257,10 +293,10 @@ int block_write_compressed(struct block *block, uint64_t offset,
 		return ret;
 	if (!block->top->ops->write_compressed)
 		return -ENOTSUP;
-	pthread_rwlock_wrlock(&block->lock);
+	slow_begin(block);
 	ret = block->top->ops->write_compressed(block->top, offset, packed,
 						length);
-	pthread_rwlock_unlock(&block->lock);
+	slow_end(block);
 	return ret;
 }
 
@@ -270,9 +306,9 @@ int block_commit(struct block *block,
 {
 	int ret;
 
-	pthread_rwlock_wrlock(&block->lock);
+	slow_begin(block);
 	ret = commit_image(block->top, progress, context, err);
-	pthread_rwlock_unlock(&block->lock);
+	slow_end(block);
 	return ret;
 }
 
@@ -284,8 +320,8 @@ int block_resize(struct block *block, uint64_t size, struct err *err)
 	if (top->read_only)
 		return err_set(err, EROFS, "%s is open for reading only",
 			       top->name);
-	pthread_rwlock_wrlock(&block->lock);
+	slow_begin(block);
 	ret = top->ops->resize(top, size, err);
-	pthread_rwlock_unlock(&block->lock);
+	slow_end(block);
 	return ret;
 }

@@ -30,7 +30,7 @@ uint64_t file_size(const struct file *file)
 	return atomic_load_explicit(&file->size, memory_order_relaxed);
 }
 
-static void file_grow(struct file *file, uint64_t end)
+void file_grew(struct file *file, uint64_t end)
 {
 	uint_fast64_t size = file_size(file);
 
@@ -67,7 +67,7 @@ int file_writev(struct file *file, struct iovec *iov, size_t count,
 	for (size_t i = 0; i < count; i++)
 		end += iov[i].iov_len;
 	ret = file->ops->writev(file, iov, count, offset);
-	file_grow(file, end);
+	file_grew(file, end);
 	return ret;
 }
 
@@ -111,10 +111,19 @@ int file_flush(struct file *file)
 
 	if (ret && !MUTANT(FLUSH_ERROR_FORGOTTEN))
 		return ret;
-	ret = file->ops->flush(file);
-	if (ret)
-		atomic_store(&file->flush_error, ret);
-	return ret;
+	return file_flushed(file, file->ops->flush(file));
+}
+
+/* Also a flush that began before the first one failed has lost what it lost. */
+int file_flushed(struct file *file, int ret)
+{
+	int first = 0;
+
+	if (ret &&
+	    atomic_compare_exchange_strong(&file->flush_error, &first, ret))
+		return ret;
+	first = atomic_load(&file->flush_error);
+	return first && !MUTANT(FLUSH_ERROR_FORGOTTEN) ? first : ret;
 }
 
 int file_fill_zeroes(struct file *file, uint64_t offset, uint64_t length)

@@ -102,6 +102,14 @@ int file_write_from(struct file *file, uint64_t offset, uint64_t length,
  */
 int file_flush(struct file *file);
 
+/*
+ * For those who do without the functions above: a write up to @end has ended,
+ * well or not; and a flush has ended with @ret, which is returned or, where an
+ * earlier one failed, that one's error.
+ */
+void file_grew(struct file *file, uint64_t end);
+int file_flushed(struct file *file, int ret);
+
 /* As in struct file_ops, but writes zeroes where that is what it takes. */
 int file_zero(struct file *file, uint64_t offset, uint64_t length,
 	      bool may_unmap);

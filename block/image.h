@@ -6,9 +6,9 @@
  * the slow path, which is the format's other operations.
  *
  * Threads: map() and the fast path may run in many threads at once; everything
- * else runs alone. The disk's lock (block.c) sees to that, for the whole
- * chain. Ranges lie within the image and are multiples of BLOCK_SECTOR, unless
- * a function says otherwise.
+ * else runs alone. The disk's gate and its lock (block.c) see to that, for the
+ * whole chain. Ranges lie within the image and are multiples of BLOCK_SECTOR,
+ * unless a function says otherwise.
  */
 #ifndef BLOCK_IMAGE_H
 #define BLOCK_IMAGE_H
