@@ -33,6 +33,7 @@ else
 # from Debian's packages of that architecture (guest-tests/sysroot makes it).
 TRIPLET  := $(ARCH)-linux-gnu
 SYSROOT  := build/sysroot-$(ARCH)
+SYSROOT_READY := $(SYSROOT)/recipe
 AR_TOOL  := $(TRIPLET)-ar
 STRIP    := $(TRIPLET)-strip
 COMPILER := $(if $(CLANG),$(CC) --target=$(TRIPLET),$(TRIPLET)-gcc)
@@ -59,7 +60,12 @@ ALCOR_CFLAGS := -std=gnu17 -g $(OPTIMISE) $(WARNINGS) $(HARDEN) $(SANITISE) \
 	-pthread $(CFLAGS)
 ALCOR_LDFLAGS := -pie -Wl,-z,relro,-z,now -pthread $(SANITISE) \
 	$(LDFLAGS_CROSS) $(LDFLAGS)
-LIBRARIES := -lext2fs -lcom_err -lfdt -lzstd -lz
+# libdeflate where it is installed, else zlib alone: LIBDEFLATE=0 asks for that.
+LIBDEFLATE ?= $(if $(SYSROOT),1,$(shell printf '\043include <libdeflate.h>' | \
+	$(CC) -E - >/dev/null 2>&1 && echo 1 || echo 0))
+ALCOR_CPPFLAGS += -DHAVE_LIBDEFLATE=$(LIBDEFLATE)
+LIBRARIES := -lext2fs -lcom_err -lfdt -lzstd $(if \
+	$(filter 1,$(LIBDEFLATE)),-ldeflate) -lz
 
 # --- Sources: one static library per folder, tests beside the sources -------
 FOLDERS := vmm arch devices block base
@@ -104,7 +110,7 @@ $(BUILD)/alcor-static: $(BUILD)/vmm.a $(ARCHIVES)
 		$(LIBRARIES)
 	$(QUIET)$(STRIP) $@
 
-$(BUILD)/%.o: %.c Makefile | $(SYSROOT)
+$(BUILD)/%.o: %.c Makefile | $(SYSROOT_READY)
 	@echo "  CC      $@"
 	@mkdir -p $(@D)
 	$(QUIET)$(COMPILER) $(ALCOR_CPPFLAGS) $(ALCOR_CFLAGS) -MMD -MP -c -o $@ $<
@@ -170,8 +176,9 @@ run:
 deps:
 	guest-tests/deps
 
-$(SYSROOT):
+$(SYSROOT_READY): guest-tests/sysroot
 	guest-tests/sysroot $(ARCH)
+	@touch $@
 
 # --- What keeps the code in shape -------------------------------------------
 C_FILES := $(shell git ls-files --cached --others --exclude-standard \

@@ -106,6 +106,7 @@ void qcow2_extension_feature_name(struct file *file, uint64_t start,
 
 /* --- qcow2_cache.c: slices of tables -------------------------------------- */
 
+struct inflated;
 struct qcow2;
 
 /*
@@ -209,22 +210,6 @@ struct qcow2_alloc {
 	size_t dead_count;
 };
 
-/* A compressed cluster, inflated. */
-struct qcow2_inflated_slot {
-	uint64_t entry;	   /* the L2 entry; 0: unused */
-	uint64_t last_use; /* a time of qcow2_inflated.clock */
-	uint8_t *data;	   /* NULL until first used */
-};
-
-/* Those that were read last. */
-struct qcow2_inflated {
-	struct qcow2_inflated_slot *slots;
-	size_t slot_count;
-	uint64_t clock;
-	uint8_t *input; /* the compressed bytes */
-	void *zstd;	/* ZSTD_DCtx, NULL until needed */
-};
-
 struct qcow2 {
 	struct image image;
 	struct qcow2_info info;	   /* [c] but for what growing tables change */
@@ -244,9 +229,9 @@ struct qcow2 {
 	struct qcow2_metadata metadata;
 	struct qcow2_alloc *alloc; /* NULL if read-only */
 	uint64_t compressed_tail;  /* see qcow2_write_compressed.c; 0: none */
-	struct qcow2_inflated inflated;
-	uint64_t l2_cache_size; /* [c] bytes; 0: the default */
-	bool corrupt;		/* nothing is written any more */
+	struct inflated *inflated; /* [c] compressed clusters, inflated */
+	uint64_t l2_cache_size;	   /* [c] bytes; 0: the default */
+	bool corrupt;		   /* nothing is written any more */
 };
 
 static inline struct qcow2 *qcow2_of(struct image *image)
@@ -415,12 +400,8 @@ int qcow2_load(struct image *image, uint64_t offset);
 
 /* --- qcow2_compressed.c --------------------------------------------------- */
 
-int qcow2_inflated_init(struct qcow2 *qcow2);
-void qcow2_inflated_fini(struct qcow2 *qcow2);
 int qcow2_inflate(struct image *image, uint64_t offset, uint64_t length,
 		  struct cursor *to);
-/* Compressed clusters were freed: the file may change where they were. */
-void qcow2_inflated_drop(struct qcow2 *qcow2);
 
 /* --- qcow2_metadata.c ----------------------------------------------------- */
 

@@ -11,6 +11,7 @@
 #include <errno.h>
 #include <stdlib.h>
 
+#include "block/inflated.h"
 #include "block/mutant.h"
 
 /* Writes a copy of the table at @old, or an empty one if that is 0. */
@@ -126,8 +127,9 @@ void qcow2_l2_release(struct qcow2 *qcow2, const struct qcow2_cluster *old)
 	if (old->kind == QCOW2_COMPRESSED) {
 		last = qcow2_cluster_of(qcow2, old->host_offset +
 						       old->host_length - 1);
+		/* The file may change where it was. */
 		if (!MUTANT(FREED_INFLATED_REMEMBERED))
-			qcow2_inflated_drop(qcow2);
+			inflated_forget(qcow2->inflated);
 	}
 	qcow2_alloc_release(qcow2, first, last - first + 1);
 }

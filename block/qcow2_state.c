@@ -10,6 +10,8 @@
 #include <errno.h>
 #include <stdlib.h>
 
+#include "block/inflated.h"
+
 /* Enough to map the whole disk, but no more than this. */
 #define L2_CACHE_MAX (32 * MIB)
 
@@ -67,9 +69,10 @@ static int init_reader(struct qcow2 *qcow2, uint64_t l2_cache_size)
 	if (!ret)
 		ret = qcow2_cache_init(&qcow2->l2_cache, qcow2, QCOW2_STAGE_L2,
 				       l2_cache_bytes(qcow2, l2_cache_size));
-	if (!ret)
-		ret = qcow2_inflated_init(qcow2);
-	return ret;
+	if (ret)
+		return ret;
+	qcow2->inflated = inflated_new(info->compression, qcow2->cluster_size);
+	return qcow2->inflated ? 0 : -ENOMEM;
 }
 
 static int init_writer(struct qcow2 *qcow2)
@@ -126,7 +129,7 @@ int qcow2_state_init(struct qcow2 *qcow2, const struct image_options *options,
 void qcow2_state_fini(struct qcow2 *qcow2)
 {
 	qcow2_metadata_fini(qcow2);
-	qcow2_inflated_fini(qcow2);
+	inflated_free(qcow2->inflated);
 	qcow2_cache_fini(&qcow2->l2_cache);
 	qcow2_cache_fini(&qcow2->refcount_cache);
 	free(qcow2->l1.entries);
