@@ -7,13 +7,15 @@
 #define DEVICES_TEST_BLOCK_H
 
 #include <errno.h>
+#include <poll.h>
 #include <pthread.h>
 #include <stdlib.h>
 
+#include "base/fd.h"
 #include "base/iov.h"
 #include "base/math.h"
 #include "base/test.h"
-#include "block/block.h"
+#include "block/queue.h"
 
 /* A byte that the disk holds where nothing was written. */
 #define TEST_BLOCK_FRESH 0xdb
@@ -21,6 +23,7 @@
 struct block {
 	uint64_t size;
 	bool read_only;
+	bool newest_first; /* the order in which a queue's requests end */
 	uint8_t *data;
 	pthread_mutex_t lock;
 	pthread_cond_t changed;
@@ -100,10 +103,13 @@ uint64_t block_discard_granularity(const struct block *block)
 	return 64 * KIB;
 }
 
-int block_read(struct block *block, uint64_t offset, const struct iovec *iov,
-	       size_t count)
+/* --- What requests do ------------------------------------------------------
+ */
+
+static int read_data(struct block *block, uint64_t offset,
+		     const struct iovec *iov, size_t count, uint64_t skip,
+		     uint64_t length)
 {
-	size_t length = iov_length(iov, count);
 	int ret = begin(block, &block->reads, offset, length);
 
 	block->at_gate++;
@@ -111,45 +117,155 @@ int block_read(struct block *block, uint64_t offset, const struct iovec *iov,
 	while (block->gate_closed)
 		pthread_cond_wait(&block->changed, &block->lock);
 	block->at_gate--;
-	if (!ret)
-		iov_from_buffer(iov, count, 0, block->data + offset, length);
+	for (uint64_t i = 0; !ret && i < length; i += BLOCK_SECTOR)
+		iov_from_buffer(iov, count, skip + i, block->data + offset + i,
+				BLOCK_SECTOR);
 	return end(block, ret);
 }
 
-int block_write(struct block *block, uint64_t offset, const struct iovec *iov,
-		size_t count)
+static int write_data(struct block *block, uint64_t offset,
+		      const struct iovec *iov, size_t count, uint64_t skip,
+		      uint64_t length)
 {
-	size_t length = iov_length(iov, count);
 	int ret = begin(block, &block->writes, offset, length);
 
-	if (!ret)
-		iov_to_buffer(iov, count, 0, block->data + offset, length);
+	for (uint64_t i = 0; !ret && i < length; i += BLOCK_SECTOR)
+		iov_to_buffer(iov, count, skip + i, block->data + offset + i,
+			      BLOCK_SECTOR);
 	return end(block, ret);
 }
 
-int block_flush(struct block *block)
+static int clear_data(struct block *block, unsigned int *counter,
+		      const struct block_request *request)
 {
-	return end(block, begin(block, &block->flushes, 0, 0));
-}
+	int ret = begin(block, counter, request->offset, request->length);
 
-int block_discard(struct block *block, uint64_t offset, uint64_t length)
-{
-	int ret = begin(block, &block->discards, offset, length);
-
+	block->unmaps += request->may_unmap;
 	if (!ret)
-		memset(block->data + offset, 0, length);
+		memset(block->data + request->offset, 0, request->length);
 	return end(block, ret);
 }
 
-int block_write_zeroes(struct block *block, uint64_t offset, uint64_t length,
-		       bool may_unmap)
-{
-	int ret = begin(block, &block->zeroes, offset, length);
+/* --- A queue that does a piece of each request in each run ---------------- */
 
-	block->unmaps += may_unmap;
-	if (!ret)
-		memset(block->data + offset, 0, length);
-	return end(block, ret);
+#define TEST_BLOCK_PIECE (4 * MIB)
+
+struct block_queue {
+	struct block *block;
+	int event_fd;
+	bool cancels;
+	struct block_request *first;
+	size_t in_flight;
+};
+
+int block_queue_new(struct block *block,
+		    const struct block_queue_options *options,
+		    struct block_queue **ret_queue, struct err *err)
+{
+	(void)options;
+	(void)err;
+	*ret_queue = calloc(1, sizeof(**ret_queue));
+	if (!*ret_queue)
+		return -ENOMEM;
+	**ret_queue = (struct block_queue){.block = block, .event_fd = -1};
+	return 0;
+}
+
+void block_queue_free(struct block_queue *queue)
+{
+	if (queue)
+		CHECK_EQUAL(queue->in_flight, 0);
+	free(queue);
+}
+
+void block_queue_watch(struct block_queue *queue, int fd)
+{
+	queue->event_fd = fd;
+}
+
+/* In the order in which they are to end. */
+void block_queue_submit(struct block_queue *queue,
+			struct block_request *request)
+{
+	struct block_request **place = &queue->first;
+
+	while (*place && !queue->block->newest_first)
+		place = &(*place)->next;
+	request->next = *place;
+	request->position = 0;
+	*place = request;
+	queue->in_flight++;
+}
+
+static int test_block_do(struct block *block, struct block_request *request)
+{
+	uint64_t at = request->offset + request->position;
+	uint64_t length = min_u64(request->length - request->position,
+				  TEST_BLOCK_PIECE);
+
+	switch (request->operation) {
+	case BLOCK_READ:
+	case BLOCK_WRITE:
+		return (request->operation == BLOCK_READ
+				? read_data
+				: write_data)(block, at, request->iov,
+					      request->iov_count,
+					      request->position, length);
+	case BLOCK_FLUSH:
+		return end(block, begin(block, &block->flushes, 0, 0));
+	case BLOCK_DISCARD:
+		return clear_data(block, &block->discards, request);
+	default:
+		return clear_data(block, &block->zeroes, request);
+	}
+}
+
+/* One piece; is it the last? */
+static bool test_block_go_on(struct block_queue *queue,
+			     struct block_request *request, int *ret_result)
+{
+	bool moves = request->operation == BLOCK_READ ||
+		     request->operation == BLOCK_WRITE;
+
+	*ret_result = -ECANCELED;
+	if (queue->cancels)
+		return true;
+	*ret_result = test_block_do(queue->block, request);
+	request->position += TEST_BLOCK_PIECE;
+	return *ret_result || !moves || request->position >= request->length;
+}
+
+void block_queue_run(struct block_queue *queue, bool wait)
+{
+	struct pollfd event = {.fd = queue->event_fd, .events = POLLIN};
+	struct block_request *request = queue->first, *next;
+	int result;
+
+	if (poll(&event, 1, wait && !request ? -1 : 0) > 0)
+		fd_event_clear(queue->event_fd);
+	queue->first = NULL;
+	for (; request; request = next) {
+		next = request->next;
+		queue->in_flight--;
+		if (test_block_go_on(queue, request, &result)) {
+			request->done(request, result);
+		} else {
+			request->next = queue->first;
+			queue->first = request;
+			queue->in_flight++;
+		}
+	}
+	queue->cancels = false;
+}
+
+void block_queue_cancel(struct block_queue *queue)
+{
+	queue->cancels = true;
+}
+
+size_t block_queue_in_flight(const struct block_queue *queue)
+{
+	return queue->in_flight;
 }
 
 #endif

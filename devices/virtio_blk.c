@@ -1,19 +1,10 @@
 /*
- * devices/virtio_blk.c - see virtio_blk.h. Section numbers are those of the
- * Virtual I/O Device specification 1.2.
- *
- * The life of a request, on its queue's thread: the kick event wakes it;
- * virtqueue_pop() gives the chain; virtio_blk_request_parse() says what is
- * asked; virtio_blk_execute() does it; the status byte is written, the chain
- * goes to the used ring, and the driver gets an interrupt if it wants one.
- *
- * Stopping: a queue's lock is held by its thread while it serves, and `running`
- * goes false first. So stop() waits for at most the piece of I/O that is under
- * way, and nothing touches guest memory once it has had the lock.
+ * devices/virtio_blk.c - see virtio_blk.h: the device as a whole, its features
+ * and configuration. Its queues are virtio_blk_queue.c. Section numbers are
+ * those of the Virtual I/O Device specification 1.2.
  *
  * Left out: SIZE_MAX (a segment may have any size), GEOMETRY, SECURE_ERASE,
- * LIFETIME, ZONED. A queue's requests run one after the other: more at a time
- * would begin between parse and execute.
+ * LIFETIME, ZONED.
  */
 #include "devices/virtio_blk.h"
 
@@ -22,18 +13,11 @@
 #include <errno.h>
 #include <linux/virtio_blk.h>
 #include <linux/virtio_ids.h>
-#include <pthread.h>
-#include <signal.h>
-#include <stdatomic.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/eventfd.h>
-#include <unistd.h>
 
-#include "base/fd.h"
 #include "base/math.h"
-#include "devices/virtio_blk_execute.h"
+#include "devices/virtio_blk_queue.h"
 
 #define QUEUE_SIZE 256
 /* 5.2.6.2: the writeback field until the driver has written it. */
@@ -43,28 +27,13 @@
 
 #define CONFIG_SIZE offsetof(struct virtio_blk_config, max_secure_erase_sectors)
 
-struct blk_queue {
-	struct virtio_blk *blk; /* [c] */
-	struct virtqueue *ring; /* [c] itself: see virtqueue.h */
-	unsigned int index;	/* [c] */
-	int kick_fd;		/* [c] also in the device's kick_fds */
-	pthread_t thread;	/* [c] */
-	bool has_thread;	/* [c] */
-	atomic_bool quits;	/* [a] */
-	atomic_bool running;	/* [a] may serve: started and not broken */
-	pthread_mutex_t lock;	/* held while the thread serves */
-	struct virtqueue_chain chain; /* [l] */
-	struct iovec *scratch;	      /* [l] */
-};
-
 struct virtio_blk {
 	struct virtio_device device;	 /* see virtio_device.h; is first */
-	struct block *disk;		 /* [c] */
-	unsigned int index;		 /* [c] */
+	struct virtio_blk_target target; /* its features change at start() */
 	char id[VIRTIO_BLK_ID_BYTES];	 /* [c] */
 	struct virtio_blk_config config; /* [c] but for wce */
 	atomic_int wce;			 /* [a] WCE_UNSET, 0 or 1 */
-	struct blk_queue queues[VIRTIO_QUEUES_MAX];
+	struct virtio_blk_queue *queues[VIRTIO_QUEUES_MAX]; /* [c] */
 };
 
 static_assert(offsetof(struct virtio_blk, device) == 0, "blk_of() casts");
@@ -73,8 +42,6 @@ static struct virtio_blk *blk_of(struct virtio_device *device)
 {
 	return (struct virtio_blk *)device;
 }
-
-/* --- Requests, on the queue's thread -------------------------------------- */
 
 /*
  * 5.2.6.2: without a word from the driver, the cache is write-back exactly
@@ -88,113 +55,6 @@ static bool is_write_back(struct virtio_blk *blk)
 	    virtio_has_feature(&blk->device, VIRTIO_BLK_F_CONFIG_WCE))
 		return wce;
 	return virtio_has_feature(&blk->device, VIRTIO_BLK_F_FLUSH);
-}
-
-static struct virtio_blk_target target_of(const struct blk_queue *queue)
-{
-	struct virtio_blk *blk = queue->blk;
-	const struct virtio_device *device = &blk->device;
-
-	return (struct virtio_blk_target){
-		.disk = blk->disk,
-		.capacity = le64toh(blk->config.capacity) * BLOCK_SECTOR,
-		.id = blk->id,
-		.can_discard = virtio_has_feature(device, VIRTIO_BLK_F_DISCARD),
-		.can_write_zeroes =
-			virtio_has_feature(device, VIRTIO_BLK_F_WRITE_ZEROES),
-		.write_through = !is_write_back(blk),
-		.running = &queue->running,
-		.scratch = queue->scratch,
-	};
-}
-
-static void complete(struct blk_queue *queue,
-		     const struct virtio_blk_request *request, int ret,
-		     size_t written)
-{
-	/* The status comes last: it counts as written only behind the rest. */
-	if (written == request->to_driver.length)
-		written++;
-	else
-		written = 0;
-	*request->status = virtio_blk_request_status(ret);
-	virtqueue_push(queue->ring, queue->chain.head, written);
-	if (virtqueue_publish(queue->ring))
-		virtio_interrupt(&queue->blk->device);
-}
-
-/* 1; 0 where nothing waits or the queue is to stop; -EPROTO. */
-static int serve_one(struct blk_queue *queue)
-{
-	const struct virtio_blk_target target = target_of(queue);
-	struct virtio_blk_request request;
-	size_t written;
-	int ret;
-
-	ret = virtqueue_pop(queue->ring, &queue->chain);
-	if (ret <= 0)
-		return ret;
-	ret = virtio_blk_request_parse(&queue->chain, &request);
-	if (ret)
-		return ret;
-	ret = virtio_blk_execute(&target, &request, &written);
-	if (ret == -ECANCELED)
-		return 0;
-	complete(queue, &request, ret, written);
-	return 1;
-}
-
-/* All that is there, and what comes meanwhile. */
-static void serve(struct blk_queue *queue)
-{
-	int ret;
-
-	do {
-		virtqueue_disarm_kick(queue->ring);
-		do {
-			if (!atomic_load(&queue->running))
-				return;
-			ret = serve_one(queue);
-		} while (ret > 0);
-		if (ret < 0) {
-			atomic_store(&queue->running, false);
-			virtio_needs_reset(&queue->blk->device);
-			return;
-		}
-	} while (virtqueue_arm_kick(queue->ring));
-}
-
-static void wait_for_kick(struct blk_queue *queue)
-{
-	uint64_t count;
-	ssize_t got;
-
-	do
-		got = read(queue->kick_fd, &count, sizeof(count));
-	while (got < 0 && errno == EINTR);
-}
-
-static void *queue_main(void *argument)
-{
-	struct blk_queue *queue = argument;
-	char name[32];
-
-	snprintf(name, sizeof(name), "disk/%u.%u", queue->blk->index,
-		 queue->index);
-	pthread_setname_np(pthread_self(), name);
-	for (;;) {
-		wait_for_kick(queue);
-		if (atomic_load(&queue->quits))
-			return NULL;
-		/* Not for a stopped queue: its lock is wanted elsewhere. */
-		if (!atomic_load(&queue->running))
-			continue;
-		pthread_mutex_lock(&queue->lock);
-		/* Stopped while we waited: then there is no ring any more. */
-		if (atomic_load(&queue->running))
-			serve(queue);
-		pthread_mutex_unlock(&queue->lock);
-	}
 }
 
 /* --- What the transport asks ---------------------------------------------- */
@@ -220,20 +80,20 @@ static void blk_write_config(struct virtio_device *device, size_t offset,
 		return;
 	memcpy(&value, data, 1);
 	atomic_store(&blk->wce, value & 1);
+	atomic_store(&blk->target.write_back, is_write_back(blk));
 }
 
 static void blk_start(struct virtio_device *device)
 {
 	struct virtio_blk *blk = blk_of(device);
+	struct virtio_blk_target *target = &blk->target;
 
-	for (unsigned int i = 0; i < device->queue_count; i++) {
-		struct blk_queue *queue = &blk->queues[i];
-
-		pthread_mutex_lock(&queue->lock);
-		atomic_store(&queue->running, true);
-		pthread_mutex_unlock(&queue->lock);
-		fd_event_raise(queue->kick_fd);
-	}
+	target->can_discard = virtio_has_feature(device, VIRTIO_BLK_F_DISCARD);
+	target->can_write_zeroes =
+		virtio_has_feature(device, VIRTIO_BLK_F_WRITE_ZEROES);
+	atomic_store(&target->write_back, is_write_back(blk));
+	for (unsigned int i = 0; i < device->queue_count; i++)
+		virtio_blk_queue_start(blk->queues[i]);
 }
 
 static void blk_stop(struct virtio_device *device)
@@ -241,11 +101,9 @@ static void blk_stop(struct virtio_device *device)
 	struct virtio_blk *blk = blk_of(device);
 
 	for (unsigned int i = 0; i < device->queue_count; i++)
-		atomic_store(&blk->queues[i].running, false);
-	for (unsigned int i = 0; i < device->queue_count; i++) {
-		pthread_mutex_lock(&blk->queues[i].lock);
-		pthread_mutex_unlock(&blk->queues[i].lock);
-	}
+		virtio_blk_queue_stop(blk->queues[i]);
+	for (unsigned int i = 0; i < device->queue_count; i++)
+		virtio_blk_queue_wait(blk->queues[i]);
 }
 
 static void blk_reset(struct virtio_device *device)
@@ -306,54 +164,26 @@ static struct virtio_blk_config blk_config(
 	};
 }
 
-/* The new thread inherits a mask under which no signal ever reaches it. */
-static int start_thread(struct blk_queue *queue)
-{
-	sigset_t all, before;
-	int ret;
-
-	sigfillset(&all);
-	pthread_sigmask(SIG_SETMASK, &all, &before);
-	ret = pthread_create(&queue->thread, NULL, queue_main, queue);
-	pthread_sigmask(SIG_SETMASK, &before, NULL);
-	queue->has_thread = !ret;
-	return -ret;
-}
-
 /* What fails half-way is cleaned up by virtio_blk_free(). */
-static int queue_init(struct virtio_blk *blk, unsigned int index)
+static int add_queue(struct virtio_blk *blk, unsigned int disk_index,
+		     struct err *err)
 {
-	struct blk_queue *queue = &blk->queues[index];
-	int ret;
+	struct virtio_device *device = &blk->device;
+	const struct virtio_blk_queue_options options = {
+		.device = device,
+		.target = &blk->target,
+		.index = device->queue_count,
+		.disk_index = disk_index,
+	};
+	struct virtio_blk_queue *queue;
+	int ret = virtio_blk_queue_new(&options, &queue, err);
 
-	queue->blk = blk;
-	queue->ring = &blk->device.queues[index];
-	queue->index = index;
-	pthread_mutex_init(&queue->lock, NULL);
-	/* Blocking, unlike fd_event_new()'s: the thread sleeps in read(). */
-	queue->kick_fd = eventfd(0, EFD_CLOEXEC);
-	blk->device.kick_fds[index] = queue->kick_fd;
-	blk->device.queue_count = index + 1;
-	if (queue->kick_fd < 0)
-		return -errno;
-	queue->scratch = calloc(QUEUE_SIZE, sizeof(queue->scratch[0]));
-	ret = virtqueue_chain_init(&queue->chain, QUEUE_SIZE);
-	if (ret || !queue->scratch)
-		return -ENOMEM;
-	return start_thread(queue);
-}
-
-static void queue_fini(struct blk_queue *queue)
-{
-	if (queue->has_thread) {
-		atomic_store(&queue->quits, true);
-		fd_event_raise(queue->kick_fd);
-		pthread_join(queue->thread, NULL);
-	}
-	virtqueue_chain_fini(&queue->chain);
-	free(queue->scratch);
-	fd_close(&queue->kick_fd);
-	pthread_mutex_destroy(&queue->lock);
+	if (ret)
+		return ret;
+	blk->queues[device->queue_count] = queue;
+	device->kick_fds[device->queue_count] = virtio_blk_queue_kick_fd(queue);
+	device->queue_count++;
+	return 0;
 }
 
 static int check_options(const struct virtio_blk_options *options,
@@ -387,20 +217,20 @@ int virtio_blk_new(const struct virtio_blk_options *options,
 	blk->device.offered_features = blk_features(options);
 	blk->device.queue_size_max = QUEUE_SIZE;
 	blk->device.config_size = CONFIG_SIZE;
-	blk->disk = options->disk;
-	blk->index = options->index;
 	blk->config = blk_config(options);
 	blk->wce = WCE_UNSET;
 	if (options->serial)
 		memcpy(blk->id, options->serial, strlen(options->serial));
+	blk->target.disk = options->disk;
+	blk->target.capacity = block_size(options->disk);
+	blk->target.id = blk->id;
 	for (unsigned int i = 0; i < options->queues && !ret; i++)
-		ret = queue_init(blk, i);
-	if (ret) {
+		ret = add_queue(blk, options->index, err);
+	if (ret)
 		virtio_blk_free(blk);
-		return err_errno(err, -ret, "cannot create a disk's queues");
-	}
-	*ret_blk = blk;
-	return 0;
+	else
+		*ret_blk = blk;
+	return ret;
 }
 
 void virtio_blk_free(struct virtio_blk *blk)
@@ -408,7 +238,7 @@ void virtio_blk_free(struct virtio_blk *blk)
 	if (!blk)
 		return;
 	for (unsigned int i = 0; i < blk->device.queue_count; i++)
-		queue_fini(&blk->queues[i]);
+		virtio_blk_queue_free(blk->queues[i]);
 	free(blk);
 }
 

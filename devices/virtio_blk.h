@@ -3,7 +3,7 @@
  * section 5.2) in front of a struct block.
  *
  * Each queue has a thread, named disk/N.Q, that exists from _new to _free and
- * serves the queue's requests one after the other, in their order.
+ * has any number of the queue's requests under way (virtio_blk_queue.h).
  */
 #ifndef DEVICES_VIRTIO_BLK_H
 #define DEVICES_VIRTIO_BLK_H

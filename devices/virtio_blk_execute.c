@@ -1,74 +1,95 @@
 /*
  * devices/virtio_blk_execute.c - see virtio_blk_execute.h.
  *
- * A request may be as long as the disk (the same memory can stand in it many
- * times), so reads and writes go in pieces, and between two of them a stop is
- * noticed: a guest cannot keep its own reset, or the machine's end, waiting.
+ * Functions that begin or go on with a job return UNDER_WAY, or else the job's
+ * result: 0 or -errno.
  */
 #include "devices/virtio_blk_execute.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <linux/virtio_blk.h>
 
 #include "base/iov.h"
 #include "base/math.h"
 
-#define PIECE_MAX (4 * MIB) /* a multiple of BLOCK_SECTOR */
+#define UNDER_WAY 1
 
-typedef int (*transfer)(struct block *disk, uint64_t offset,
-			const struct iovec *iov, size_t count);
+static_assert(offsetof(struct virtio_blk_job, block) == 0, "job_of() casts");
 
-static int transfer_data(const struct virtio_blk_target *target,
-			 const struct virtio_blk_data *data, uint64_t sector,
-			 transfer move)
+static struct virtio_blk_job *job_of(struct block_request *block)
 {
-	uint64_t offset, length;
-	size_t count;
-	int ret;
-
-	ret = virtio_blk_request_range(sector, data->length, target->capacity,
-				       &offset);
-	if (ret || !data->length)
-		return ret;
-	if (data->length <= PIECE_MAX)
-		return move(target->disk, offset, data->iov, data->count);
-	for (uint64_t done = 0; done < data->length && !ret; done += length) {
-		if (!atomic_load(target->running))
-			return -ECANCELED;
-		length = min_u64(data->length - done, PIECE_MAX);
-		count = iov_slice(data->iov, data->count, done, length,
-				  target->scratch);
-		ret = move(target->disk, offset + done, target->scratch, count);
-	}
-	return ret;
+	return (struct virtio_blk_job *)block;
 }
 
-static int execute_segments(const struct virtio_blk_target *target,
-			    const struct virtio_blk_request *request)
-{
-	struct virtio_blk_segment segments[VIRTIO_BLK_SEGMENTS_MAX];
-	const struct virtio_blk_segment *segment;
-	int count, ret = 0;
+static void on_block_done(struct block_request *block, int result);
 
-	count = virtio_blk_request_segments(request, target->capacity,
-					    segments);
-	if (count < 0)
-		return count;
-	for (int i = 0; i < count && !ret; i++) {
-		segment = &segments[i];
-		if (!atomic_load(target->running))
-			return -ECANCELED;
+static int submit(struct virtio_blk_job *job, struct block_request block)
+{
+	block.done = on_block_done;
+	job->block = block;
+	block_queue_submit(job->queue, &job->block);
+	return UNDER_WAY;
+}
+
+/* The next segment of a DISCARD or WRITE_ZEROES; an empty one is no work. */
+static int submit_segment(struct virtio_blk_job *job)
+{
+	const struct virtio_blk_segment *segment;
+	bool discards = job->request.type == VIRTIO_BLK_T_DISCARD;
+
+	while (job->segment_next < job->segment_count) {
+		segment = &job->segments[job->segment_next++];
 		if (!segment->length)
 			continue;
-		if (request->type == VIRTIO_BLK_T_DISCARD)
-			ret = block_discard(target->disk, segment->offset,
-					    segment->length);
-		else
-			ret = block_write_zeroes(target->disk, segment->offset,
-						 segment->length,
-						 segment->unmap);
+		return submit(job,
+			      (struct block_request){
+				      .operation = discards
+							   ? BLOCK_DISCARD
+							   : BLOCK_WRITE_ZEROES,
+				      .may_unmap = segment->unmap,
+				      .offset = segment->offset,
+				      .length = segment->length,
+			      });
 	}
-	return ret;
+	return 0;
+}
+
+static int submit_flush(struct virtio_blk_job *job)
+{
+	return submit(job, (struct block_request){.operation = BLOCK_FLUSH});
+}
+
+/* What is left to do after a part that went well. */
+static int go_on(struct virtio_blk_job *job)
+{
+	int ret = submit_segment(job);
+
+	if (ret || !job->flushes)
+		return ret;
+	job->flushes = false;
+	return submit_flush(job);
+}
+
+static int transfer(struct virtio_blk_job *job, enum block_operation operation,
+		    const struct virtio_blk_data *data)
+{
+	uint64_t offset;
+	int ret;
+
+	ret = virtio_blk_request_range(job->request.sector, data->length,
+				       job->target->capacity, &offset);
+	if (ret)
+		return ret;
+	if (!data->length)
+		return go_on(job);
+	return submit(job, (struct block_request){
+				   .operation = operation,
+				   .offset = offset,
+				   .length = data->length,
+				   .iov = data->iov,
+				   .iov_count = data->count,
+			   });
 }
 
 /* GET_ID: the text, and zeroes in whatever room is left behind it. */
@@ -83,58 +104,72 @@ static int answer_id(const struct virtio_blk_target *target,
 }
 
 /* What changes the disk: refused on a read-only one. */
-static int execute_change(const struct virtio_blk_target *target,
-			  const struct virtio_blk_request *request)
+static int change(struct virtio_blk_job *job)
 {
-	int ret;
+	int count;
 
-	if (block_is_read_only(target->disk))
+	if (block_is_read_only(job->target->disk))
 		return -EROFS;
-	if (request->type == VIRTIO_BLK_T_OUT)
-		ret = transfer_data(target, &request->from_driver,
-				    request->sector, block_write);
-	else
-		ret = execute_segments(target, request);
-	if (!ret && target->write_through)
-		ret = block_flush(target->disk);
-	return ret;
+	job->flushes = !atomic_load(&job->target->write_back);
+	if (job->request.type == VIRTIO_BLK_T_OUT)
+		return transfer(job, BLOCK_WRITE, &job->request.from_driver);
+	count = virtio_blk_request_segments(&job->request,
+					    job->target->capacity,
+					    job->segments);
+	if (count < 0)
+		return count;
+	job->segment_count = (unsigned int)count;
+	return go_on(job);
 }
 
-static int execute_type(const struct virtio_blk_target *target,
-			const struct virtio_blk_request *request)
+static int begin(struct virtio_blk_job *job)
 {
-	if (!request->has_header)
+	const struct virtio_blk_target *target = job->target;
+
+	job->flushes = false;
+	job->segment_next = job->segment_count = 0;
+	if (!job->request.has_header)
 		return -EINVAL;
-	switch (request->type) {
+	switch (job->request.type) {
 	case VIRTIO_BLK_T_IN:
-		return transfer_data(target, &request->to_driver,
-				     request->sector, block_read);
+		return transfer(job, BLOCK_READ, &job->request.to_driver);
 	case VIRTIO_BLK_T_OUT:
-		return execute_change(target, request);
+		return change(job);
 	case VIRTIO_BLK_T_FLUSH:
-		return block_flush(target->disk);
+		return submit_flush(job);
 	case VIRTIO_BLK_T_GET_ID:
-		return answer_id(target, &request->to_driver);
+		return answer_id(target, &job->request.to_driver);
 	case VIRTIO_BLK_T_DISCARD:
-		return target->can_discard ? execute_change(target, request)
-					   : -ENOTSUP;
+		return target->can_discard ? change(job) : -ENOTSUP;
 	case VIRTIO_BLK_T_WRITE_ZEROES:
-		return target->can_write_zeroes
-			       ? execute_change(target, request)
-			       : -ENOTSUP;
+		return target->can_write_zeroes ? change(job) : -ENOTSUP;
 	default:
 		return -ENOTSUP;
 	}
 }
 
-int virtio_blk_execute(const struct virtio_blk_target *target,
-		       const struct virtio_blk_request *request,
-		       size_t *ret_written)
+static void end(struct virtio_blk_job *job, int ret)
 {
-	int ret = execute_type(target, request);
+	const struct virtio_blk_request *request = &job->request;
 	bool filled = !ret && (request->type == VIRTIO_BLK_T_IN ||
 			       request->type == VIRTIO_BLK_T_GET_ID);
 
-	*ret_written = filled ? request->to_driver.length : 0;
-	return ret;
+	job->done(job, ret, filled ? request->to_driver.length : 0);
+}
+
+static void on_block_done(struct block_request *block, int result)
+{
+	struct virtio_blk_job *job = job_of(block);
+	int ret = result ? result : go_on(job);
+
+	if (ret != UNDER_WAY)
+		end(job, ret);
+}
+
+void virtio_blk_execute(struct virtio_blk_job *job)
+{
+	int ret = begin(job);
+
+	if (ret != UNDER_WAY)
+		end(job, ret);
 }

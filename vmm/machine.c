@@ -270,15 +270,22 @@ static int add_virtio(struct machine *machine, struct virtio_device *device,
 	return ret;
 }
 
+/* A queue per vCPU spares them each other's locks; more than 4 gain little. */
+#define QUEUES_DEFAULT_MAX 4
+
 static int add_disk(struct machine *machine, unsigned int index,
 		    struct err *err)
 {
 	const struct disk_options *disk =
 		&machine->parts->options->disks[index];
+	unsigned int cpus = machine->parts->options->cpus;
 	const struct virtio_blk_options options = {
 		.disk = machine->parts->disks[index],
 		.index = index,
-		.queues = disk->queues ? disk->queues : 1,
+		.queues = disk->queues
+				  ? disk->queues
+				  : (unsigned int)min_u64(cpus,
+							  QUEUES_DEFAULT_MAX),
 		.serial = disk->serial,
 	};
 	int ret = virtio_blk_new(&options, &machine->blks[index], err);

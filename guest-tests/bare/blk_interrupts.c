@@ -33,14 +33,27 @@ static void on_timer(void)
 	time_is_up = true;
 }
 
-/* After the reset no more can come; what came already is let in first. */
+/* Gives an interrupt that should not come the time to come. */
+static void wait_quietly(void)
+{
+	uint64_t since = clock_ticks();
+
+	interrupts_on();
+	while (clock_ticks() - since <
+	       clock_ticks_per_second() / 1000000 * QUIET_US)
+		cpu_relax();
+	interrupts_off();
+}
+
+/*
+ * After the reset no more is raised; but what was raised before may still be
+ * on its way through the interrupt controller.
+ */
 static bool start(uint64_t features)
 {
 	if (!blk_restart(&disk, features))
 		return false;
-	interrupts_on();
-	cpu_relax();
-	interrupts_off();
+	wait_quietly();
 	interrupts = reasons = 0;
 	return true;
 }
@@ -79,18 +92,6 @@ static bool wait_interrupts(unsigned int count)
 	held = WAIT_UNTIL(interrupts >= count, SECONDS);
 	interrupts_off();
 	return held;
-}
-
-/* Gives an interrupt that should not come the time to come. */
-static void wait_quietly(void)
-{
-	uint64_t since = clock_ticks();
-
-	interrupts_on();
-	while (clock_ticks() - since <
-	       clock_ticks_per_second() / 1000000 * QUIET_US)
-		cpu_relax();
-	interrupts_off();
 }
 
 static void for_a_request(void)

@@ -1,0 +1,320 @@
+/*
+ * devices/virtio_blk_queue.c - see virtio_blk_queue.h.
+ *
+ * The life of a request: the kick wakes the thread; virtqueue_pop() gives the
+ * chain, into a task of the pool; virtio_blk_request_parse() says what is
+ * asked; virtio_blk_execute() hands it to the block layer; when that is done
+ * the status byte is written and the chain goes to the used ring, and after
+ * each turn the driver gets one interrupt, if it wants one.
+ *
+ * Stopping: `running` goes false and the kick event wakes the thread. It
+ * answers nothing any more, waits for the block layer to let go of the guest's
+ * memory, and then says that it is not busy: what _wait waits for.
+ */
+#include "devices/virtio_blk_queue.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "base/fd.h"
+
+/* A request under way; as many as were ever needed at a time are kept. */
+struct task {
+	struct virtio_blk_job job; /* is first */
+	struct virtio_blk_queue *queue;
+	struct task *next; /* in the list of free ones */
+	struct virtqueue_chain chain;
+};
+
+static_assert(offsetof(struct task, job) == 0, "on_job_done() casts");
+
+struct virtio_blk_queue {
+	struct virtio_blk_queue_options options; /* [c] */
+	struct virtqueue *ring;			 /* [c] see virtqueue.h */
+	int kick_fd;				 /* [c] */
+	pthread_t thread;			 /* [c] */
+	bool has_thread;			 /* [c] */
+	atomic_bool running; /* [a] changed under the lock: may serve */
+
+	pthread_mutex_t lock;
+	pthread_cond_t changed;
+	bool quits; /* [l] */
+	bool busy;  /* [l] the thread may touch guest memory */
+
+	struct block_queue *requests; /* [q] */
+	struct task *free_tasks;      /* [q] */
+	unsigned int task_count;      /* [q] that exist */
+	unsigned int active_count;    /* [q] not free */
+};
+
+/* --- Tasks ---------------------------------------------------------------- */
+
+/* NULL: all that may be are under way, or there is no memory for more. */
+static struct task *task_take(struct virtio_blk_queue *queue)
+{
+	unsigned int size_max = queue->options.device->queue_size_max;
+	struct task *task = queue->free_tasks;
+
+	if (task) {
+		queue->free_tasks = task->next;
+	} else {
+		if (queue->task_count == size_max)
+			return NULL;
+		task = calloc(1, sizeof(*task));
+		if (!task || virtqueue_chain_init(&task->chain, size_max)) {
+			free(task);
+			return NULL;
+		}
+		task->queue = queue;
+		queue->task_count++;
+	}
+	queue->active_count++;
+	return task;
+}
+
+static void task_put(struct task *task)
+{
+	struct virtio_blk_queue *queue = task->queue;
+
+	task->next = queue->free_tasks;
+	queue->free_tasks = task;
+	queue->active_count--;
+}
+
+static void tasks_free(struct virtio_blk_queue *queue)
+{
+	struct task *task;
+
+	while ((task = queue->free_tasks)) {
+		queue->free_tasks = task->next;
+		virtqueue_chain_fini(&task->chain);
+		free(task);
+	}
+}
+
+/* --- Requests, on the queue's thread -------------------------------------- */
+
+static void on_job_done(struct virtio_blk_job *job, int ret, size_t written)
+{
+	struct task *task = (struct task *)job;
+	struct virtio_blk_queue *queue = task->queue;
+
+	if (atomic_load(&queue->running)) {
+		/* The status counts as written only behind all the rest. */
+		if (written == job->request.to_driver.length)
+			written++;
+		else
+			written = 0;
+		*job->request.status = virtio_blk_request_status(ret);
+		virtqueue_push(queue->ring, task->chain.head, written);
+	}
+	task_put(task);
+}
+
+/* Begins what is in the ring. How much that was, or -EPROTO. */
+static int fetch(struct virtio_blk_queue *queue)
+{
+	int count = 0, ret = 1;
+	struct task *task;
+
+	while (atomic_load(&queue->running) && (task = task_take(queue))) {
+		ret = virtqueue_pop(queue->ring, &task->chain);
+		if (ret > 0)
+			ret = virtio_blk_request_parse(&task->chain,
+						       &task->job.request);
+		else if (!ret)
+			ret = -EAGAIN;
+		if (ret) {
+			task_put(task);
+			return ret == -EAGAIN ? count : ret;
+		}
+		task->job.target = queue->options.target;
+		task->job.queue = queue->requests;
+		task->job.done = on_job_done;
+		virtio_blk_execute(&task->job);
+		count++;
+	}
+	return count;
+}
+
+static void publish(struct virtio_blk_queue *queue)
+{
+	if (virtqueue_publish(queue->ring))
+		virtio_interrupt(queue->options.device);
+}
+
+/* Is it certain that a kick comes for whatever the ring will hold? */
+static bool may_sleep(struct virtio_blk_queue *queue)
+{
+	/* Without a free task the ring has to wait anyway. */
+	if (!queue->free_tasks &&
+	    queue->active_count == queue->options.device->queue_size_max)
+		return true;
+	return !virtqueue_arm_kick(queue->ring);
+}
+
+static void serve(struct virtio_blk_queue *queue)
+{
+	unsigned int active;
+	int fetched;
+
+	while (atomic_load(&queue->running)) {
+		virtqueue_disarm_kick(queue->ring);
+		fetched = fetch(queue);
+		if (fetched < 0) {
+			atomic_store(&queue->running, false);
+			virtio_needs_reset(queue->options.device);
+			return;
+		}
+		active = queue->active_count;
+		block_queue_run(queue->requests, false);
+		publish(queue);
+		/* As long as there is progress there is likely to be more. */
+		if (fetched || queue->active_count < active ||
+		    !may_sleep(queue))
+			continue;
+		block_queue_run(queue->requests, true);
+		publish(queue);
+	}
+}
+
+/* Nothing is answered any more; the block layer lets go of guest memory. */
+static void drain(struct virtio_blk_queue *queue)
+{
+	while (queue->active_count) {
+		/* Each time: the end of one part may have begun another. */
+		block_queue_cancel(queue->requests);
+		block_queue_run(queue->requests, true);
+	}
+}
+
+/* Sleeps until it is started; false: it is to end. */
+static bool wait_for_start(struct virtio_blk_queue *queue)
+{
+	bool goes_on;
+
+	pthread_mutex_lock(&queue->lock);
+	queue->busy = false;
+	pthread_cond_broadcast(&queue->changed);
+	while (!atomic_load(&queue->running) && !queue->quits)
+		pthread_cond_wait(&queue->changed, &queue->lock);
+	goes_on = !queue->quits;
+	queue->busy = goes_on;
+	pthread_mutex_unlock(&queue->lock);
+	return goes_on;
+}
+
+static void *queue_main(void *argument)
+{
+	struct virtio_blk_queue *queue = argument;
+	char name[32];
+
+	snprintf(name, sizeof(name), "disk/%u.%u", queue->options.disk_index,
+		 queue->options.index);
+	pthread_setname_np(pthread_self(), name);
+	block_queue_watch(queue->requests, queue->kick_fd);
+	while (wait_for_start(queue)) {
+		serve(queue);
+		drain(queue);
+	}
+	return NULL;
+}
+
+/* --- Start and stop ------------------------------------------------------- */
+
+int virtio_blk_queue_kick_fd(const struct virtio_blk_queue *queue)
+{
+	return queue->kick_fd;
+}
+
+void virtio_blk_queue_start(struct virtio_blk_queue *queue)
+{
+	pthread_mutex_lock(&queue->lock);
+	atomic_store(&queue->running, true);
+	pthread_cond_broadcast(&queue->changed);
+	pthread_mutex_unlock(&queue->lock);
+}
+
+void virtio_blk_queue_stop(struct virtio_blk_queue *queue)
+{
+	pthread_mutex_lock(&queue->lock);
+	atomic_store(&queue->running, false);
+	pthread_mutex_unlock(&queue->lock);
+	fd_event_raise(queue->kick_fd);
+}
+
+void virtio_blk_queue_wait(struct virtio_blk_queue *queue)
+{
+	pthread_mutex_lock(&queue->lock);
+	while (queue->busy)
+		pthread_cond_wait(&queue->changed, &queue->lock);
+	pthread_mutex_unlock(&queue->lock);
+}
+
+/* --- Life ----------------------------------------------------------------- */
+
+/* The new thread inherits a mask under which no signal ever reaches it. */
+static int start_thread(struct virtio_blk_queue *queue, struct err *err)
+{
+	sigset_t all, before;
+	int ret;
+
+	sigfillset(&all);
+	pthread_sigmask(SIG_SETMASK, &all, &before);
+	ret = pthread_create(&queue->thread, NULL, queue_main, queue);
+	pthread_sigmask(SIG_SETMASK, &before, NULL);
+	queue->has_thread = !ret;
+	return ret ? err_errno(err, ret, "cannot start a disk's thread") : 0;
+}
+
+int virtio_blk_queue_new(const struct virtio_blk_queue_options *options,
+			 struct virtio_blk_queue **ret_queue, struct err *err)
+{
+	const struct block_queue_options how = {0};
+	struct virtio_blk_queue *queue = calloc(1, sizeof(*queue));
+	int ret;
+
+	if (!queue)
+		return err_errno(err, ENOMEM, "cannot create a disk's queue");
+	queue->options = *options;
+	queue->ring = &options->device->queues[options->index];
+	pthread_mutex_init(&queue->lock, NULL);
+	pthread_cond_init(&queue->changed, NULL);
+	queue->kick_fd = fd_event_new();
+	ret = queue->kick_fd < 0 ? err_errno(err, -queue->kick_fd,
+					     "cannot create a disk's queue")
+				 : 0;
+	if (!ret)
+		ret = block_queue_new(options->target->disk, &how,
+				      &queue->requests, err);
+	if (!ret)
+		ret = start_thread(queue, err);
+	if (ret)
+		virtio_blk_queue_free(queue);
+	else
+		*ret_queue = queue;
+	return ret;
+}
+
+void virtio_blk_queue_free(struct virtio_blk_queue *queue)
+{
+	if (!queue)
+		return;
+	if (queue->has_thread) {
+		pthread_mutex_lock(&queue->lock);
+		queue->quits = true;
+		pthread_cond_broadcast(&queue->changed);
+		pthread_mutex_unlock(&queue->lock);
+		pthread_join(queue->thread, NULL);
+	}
+	block_queue_free(queue->requests);
+	tasks_free(queue);
+	fd_close(&queue->kick_fd);
+	pthread_cond_destroy(&queue->changed);
+	pthread_mutex_destroy(&queue->lock);
+	free(queue);
+}
