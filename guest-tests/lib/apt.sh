@@ -5,16 +5,16 @@
 
 DOWNLOADS=$PWD/$BUILD/downloads
 
-# apt_sources: the Debian sources of this machine, security and updates
-# included, as one-line entries. Other vendors' sources are left out: they need
-# not know the architecture.
+# apt_sources [TYPE]: the Debian sources of this machine, security and updates
+# included, as one-line entries of a TYPE: deb, or deb-src. Other vendors'
+# sources are left out: they need not know the architecture.
 apt_sources() {
 	keyring=/usr/share/keyrings/debian-archive-keyring.gpg
 	# These are apt's variables.
 	# shellcheck disable=SC2016
 	apt-get indextargets --format '$(REPO_URI) $(RELEASE) $(COMPONENT)' \
 		'Created-By: Packages' 'Origin: Debian' |
-		sed "s|^|deb [signed-by=$keyring] |" | sort -u
+		sed "s|^|${1:-deb} [signed-by=$keyring] |" | sort -u
 }
 
 # apt_suite: the release among them, as in "bookworm": security and updates are
@@ -25,10 +25,12 @@ apt_suite() {
 }
 
 # apt_for ARCH COMMAND...: apt-get or apt-cache with a state of its own, where
-# only packages of ARCH (Debian's name) exist.
+# only packages of ARCH (Debian's name) exist; or, with "source" for ARCH, only
+# source packages.
 apt_for() {
 	apt_dir=$DOWNLOADS/apt-$1
 	apt_arch=$1
+	[ "$1" != source ] || apt_arch=$(dpkg --print-architecture)
 	apt_command=$2
 	shift 2
 	"$apt_command" \
@@ -56,13 +58,16 @@ apt_update() {
 	fi
 	mkdir -p "$apt_dir/lists/partial" "$apt_dir/cache/archives/partial" \
 		"$apt_dir/state"
-	apt_sources >"$apt_dir/sources.list"
+	case $1 in
+	source) apt_sources deb-src ;;
+	*) apt_sources deb ;;
+	esac >"$apt_dir/sources.list"
 	if [ ! -s "$apt_dir/sources.list" ]; then
 		die "apt knows no Debian source; run apt-get update first"
 	fi
 	apt_for "$1" apt-get update >"$apt_dir/update.log" 2>&1 || {
 		cat "$apt_dir/update.log" >&2
-		die "cannot fetch Debian's package lists for $1"
+		die "cannot fetch Debian's package lists ($1)"
 	}
 	touch "$apt_dir/updated"
 }
@@ -102,4 +107,17 @@ apt_download() {
 	fi
 	mv "$fetch"/*.deb "$deb"
 	rm -rf "$fetch"
+}
+
+# apt_source PACKAGE VERSION FOLDER: unpacks the source package, with Debian's
+# patches, into FOLDER/source. Another version is as good where apt no longer
+# has this one.
+apt_source() {
+	apt_update source
+	if ! (cd "$3" && { apt_for source apt-get source "$1=$2" ||
+		apt_for source apt-get source "$1"; }) >"$3/log" 2>&1; then
+		cat "$3/log" >&2
+		die "cannot download and unpack Debian's source package $1"
+	fi
+	mv "$3/$1"-*/ "$3/source"
 }
