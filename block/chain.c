@@ -139,6 +139,7 @@ static int open_overlay(struct image *base, const struct block_options *disk,
 		.cluster_bits = OVERLAY_CLUSTER_BITS,
 		.version = 3,
 		.refcount_order = 4,
+		.extended_l2 = true,
 	};
 	struct image_options options = {
 		.name = "the overlay",
@@ -147,7 +148,7 @@ static int open_overlay(struct image *base, const struct block_options *disk,
 	struct file *file;
 	int ret;
 
-	if (qcow2_create_size_max(create.cluster_bits, false) < base->size)
+	if (qcow2_create_size_max(create.cluster_bits, true) < base->size)
 		create.cluster_bits = OVERLAY_CLUSTER_BITS_HUGE;
 	ret = file_open_nameless(&file, err);
 	if (ret)

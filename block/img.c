@@ -20,6 +20,11 @@ static const struct img_command *const commands[] = {
 	&img_rebase_command,  &img_resize_command,  &img_snapshot_command,
 };
 
+bool img_is_qemu_img(void)
+{
+	return !strcmp(program, "qemu-img");
+}
+
 static void report(const char *format, va_list args)
 {
 	fflush(stdout);

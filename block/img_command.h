@@ -30,6 +30,9 @@ extern const struct img_command img_info_command, img_create_command,
  */
 int img_output_is_json(const struct img_args *args, bool *ret_json);
 
+/* Are we called by the name qemu-img? */
+bool img_is_qemu_img(void);
+
 /* Says where help is; IMG_FAILED. */
 int img_try_help(void);
 

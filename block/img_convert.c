@@ -195,6 +195,7 @@ static int create_target(struct request *request)
 	if (!create->has_size)
 		create->size = request->convert.size;
 	request->convert.target_has_backing = create->backing;
+	img_create_choose(create, request->convert.compress);
 	if (create->data_file) {
 		request->data_path = backing_path(create->path,
 						  create->data_file);

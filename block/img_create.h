@@ -27,6 +27,7 @@ struct img_create {
 	uint64_t refcount_bits;
 	bool lazy_refcounts;
 	bool extended_l2;
+	bool has_extended_l2; /* said so */
 	bool data_file_raw;
 };
 
@@ -38,6 +39,13 @@ int img_create_init(struct img_create *create, const char *path,
 		    enum block_format format, const char *options,
 		    struct err *err);
 void img_create_fini(struct img_create *create);
+
+/*
+ * Decides what was not said, once it is known what the image is for: an overlay
+ * gets subclusters, and a copy that is compressed (@compress) zstd. Not for a
+ * program called qemu-img, whose images are those of QEMU.
+ */
+void img_create_choose(struct img_create *create, bool compress);
 
 /* Is a help about the options asked for? */
 bool img_create_wants_help(const char *options);

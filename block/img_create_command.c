@@ -116,6 +116,7 @@ static int make(struct img_create *create, const struct img_args *args)
 
 	if (prepare(create, args, &err))
 		return img_failed("%s: %s", create->path, err.text);
+	img_create_choose(create, false);
 	if (!img_args_has(args, 'q'))
 		img_create_print(create);
 	if (img_create_make(create, &err))

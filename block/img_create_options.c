@@ -7,8 +7,10 @@
 
 #include "base/math.h"
 #include "base/parse.h"
+#include "block/img_command.h"
 #include "block/img_create.h"
 #include "block/img_size.h"
+#include "block/qcow2_format.h"
 
 enum kind { KIND_TEXT, KIND_SIZE, KIND_NUMBER, KIND_SWITCH };
 
@@ -101,6 +103,8 @@ static int set_key(struct img_create *create, const struct key *key,
 
 	if (field == &create->size)
 		create->has_size = true;
+	if (field == &create->extended_l2)
+		create->has_extended_l2 = true;
 	switch (key->kind) {
 	case KIND_TEXT:
 		return set_text(field, value, err);
@@ -185,6 +189,21 @@ int img_create_init(struct img_create *create, const char *path,
 	ret = parse_all(create, text, err);
 	free(text);
 	return ret;
+}
+
+void img_create_choose(struct img_create *create, bool compress)
+{
+	bool is_old = create->compat && (!strcmp(create->compat, "0.10") ||
+					 !strcmp(create->compat, "v2"));
+
+	if (create->format != BLOCK_QCOW2 || is_old || img_is_qemu_img())
+		return;
+	if (create->backing && !create->has_extended_l2)
+		create->extended_l2 = create->cluster_size >=
+				      1U << QCOW2_CLUSTER_BITS_MIN_EXTENDED;
+	/* Without memory for the word it is the other one. */
+	if (compress && !create->compression)
+		create->compression = strdup("zstd");
 }
 
 void img_create_fini(struct img_create *create)
