@@ -2,8 +2,9 @@
 #
 #   make [ARCH=x86_64|aarch64] [CC=gcc|clang] [SAN=address,undefined|thread]
 #
-# Targets: all static deps test proof torture mutants check run lint layers
-# compile_commands.json clean help. Everything made or downloaded goes below build/.
+# Targets: all static deps test proof torture mutants check run bench
+# bench-plots lint layers compile_commands.json clean help. Everything made or
+# downloaded goes below build/.
 
 HOST_ARCH := $(shell uname -m)
 ARCH      ?= $(HOST_ARCH)
@@ -82,8 +83,8 @@ TEST_PROGRAMS := $(TESTS:%.c=$(BUILD)/%)
 ARCHIVES := $(foreach f,arch devices block base,$(BUILD)/$(f).a)
 
 .DELETE_ON_ERROR:
-.PHONY: all static deps test proof torture mutants check run lint layers \
-	clean help
+.PHONY: all static deps test proof torture mutants check run bench \
+	bench-tools bench-plots lint layers clean help
 .SECONDARY:
 
 QUIET := $(if $(filter 0,$(V)),@)
@@ -179,6 +180,38 @@ deps:
 $(SYSROOT_READY): guest-tests/sysroot
 	guest-tests/sysroot $(ARCH)
 	@touch $@
+
+# --- Measurements beside QEMU: docs/performance.md ---------------------------
+# make bench [CASES="NAME..."] [ROUNDS=N]; bench/run --list has the names.
+CASES  =
+ROUNDS = 5
+BENCH_TOOLS := $(addprefix build/bench/tools/,pread_loop uring_loop map_lookup \
+	until)
+BENCH_COMPILE = @mkdir -p $(@D) && $(CC) -I. -std=gnu17 -D_GNU_SOURCE -O2 \
+	$(WARNINGS) -o $@
+
+bench:
+	@guest-tests/deps --bench
+	@$(MAKE) -s -k all bench-tools || true
+	@bench/run --rounds $(ROUNDS) $(CASES)
+
+bench-plots:
+	@guest-tests/deps --bench
+	@bench/plots
+
+bench-tools: $(BENCH_TOOLS)
+
+build/bench/tools/pread_loop: bench/tools/pread_loop.c bench/tools/walk.c \
+		bench/tools/walk.h
+	$(BENCH_COMPILE) -static $(filter %.c,$^)
+build/bench/tools/uring_loop: bench/tools/uring_loop.c bench/tools/walk.c \
+		bench/tools/walk.h
+	$(BENCH_COMPILE) $(filter %.c,$^) -luring
+build/bench/tools/until: bench/tools/until.c
+	$(BENCH_COMPILE) -static $<
+build/bench/tools/map_lookup: bench/tools/map_lookup.c $(BUILD)/block.a \
+		$(BUILD)/base.a
+	$(BENCH_COMPILE) -pthread $^ $(LIBRARIES)
 
 # --- What keeps the code in shape -------------------------------------------
 C_FILES := $(shell git ls-files --cached --others --exclude-standard \

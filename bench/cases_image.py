@@ -1,0 +1,209 @@
+"""What needs no guest: `alcor img bench` beside `qemu-img bench`.
+
+Each case's numbers of requests, `few` and `many`, are those of the two runs
+whose difference is measured: `few` has to bring what is read of the image's
+tables into memory, `many` has to take a while.
+"""
+
+from case import Case, Row, Skipped
+from images import COMPRESSIBLE_SIZE, GIB, MIB, image, warm
+from process import ALL_CPUS, ONE_CPU, run
+from walk import TOOLS, Walk, alcor, bare, qemu, random_step
+
+KIB = 1024
+CACHED = ("io_uring", "threads")  # QEMU's ways through the page cache
+RIVALS = tuple(f"qemu {aio}" for aio in CACHED)
+NATIVE = "qemu native, O_DIRECT"
+
+
+def contest(walk, few, many, cpus=ONE_CPU):
+    """alcor and QEMU at the same work."""
+    return {
+        "alcor": alcor(walk, few, many, cpus),
+        **{f"qemu {aio}": qemu(walk, aio, few, many, cpus) for aio in CACHED},
+    }
+
+
+def rows(title, quantity, rivals=RIVALS, floor=None, **limits):
+    """The row with the goal, and one with the other quantity."""
+    other = {"cpu_us": "rate", "rate": "cpu_us"}[quantity]
+    return [Row(title, quantity, rivals=rivals, floor=floor, **limits),
+            Row("", other, rivals=rivals, floor=floor)]
+
+
+def warmer(*names):
+    def prepare():
+        for name in names:
+            warm(name)
+    return prepare
+
+
+# --- Reads -------------------------------------------------------------------
+
+def random_read(name, title, disk, depth, goal, floor_goal):
+    walk = Walk(disk, 4 * KIB, random_step(GIB, 4 * KIB), depth)
+    raw = walk.of("raw.img")
+    loop = "pread_loop" if depth == 1 else "uring_loop"
+    few, many = 2000, 202000
+    contenders = {
+        **contest(walk, few, many),
+        NATIVE: qemu(walk, "native", few // 20, many // 20),
+        "alcor raw": alcor(raw, few, many),
+        loop: bare(loop, raw, few, many),
+    }
+    return Case(name, contenders, [
+        *rows(title, "cpu_us", RIVALS + (NATIVE,), loop, goal=goal,
+              floor_goal=floor_goal),
+        Row(f"{title}; floor: our own raw", "cpu_us", floor="alcor raw",
+            floor_goal=1.03),
+    ], warmer(disk, "raw.img"))
+
+
+def sequential_read(name, title, disk):
+    walk = Walk(disk, MIB, MIB)
+    few, many = 64, 4160
+    contenders = {
+        **contest(walk, few, many),
+        "pread_loop": bare("pread_loop", walk.of("raw.img"), few, many),
+    }
+    return Case(name, contenders,
+                rows(title, "rate", floor="pread_loop", floor_goal=0.95),
+                warmer(disk, "raw.img"))
+
+
+def huge_read(name, title, disk, cache, few):
+    """Places all over 256 GiB; the first run brings them into the cache."""
+    walk = Walk(disk, 4 * KIB, random_step(256 * GIB, 4 * KIB),
+                l2_cache=cache)
+    many = few + 100000
+    contenders = contest(walk, few, many)
+    # Once before the first round: into the page cache.
+    return Case(name, contenders, rows(title, "cpu_us", goal=1 / 3),
+                contenders["alcor"])
+
+
+# --- The map alone -----------------------------------------------------------
+
+def lookup(name, title, disk, bound):
+    def measure():
+        words = run([TOOLS / "map_lookup", image(disk)]).output.split("=")
+        return {"ns": float(words[-1])}
+    return Case(name, {"alcor": measure}, [Row(title, "ns", bound=bound)],
+                lambda: image(disk))
+
+
+# --- Compressed clusters -----------------------------------------------------
+
+def compressed_read(name, title, disk, goal, depth=1, cpus=ONE_CPU):
+    """Whole clusters, none of them twice."""
+    size = 64 * KIB
+    walk = Walk(disk, size, random_step(COMPRESSIBLE_SIZE, size), depth)
+
+    def prepare():
+        if len(cpus) < 2 and depth > 1:
+            raise Skipped("wants two CPUs")
+        warm(disk)
+    return Case(name, contest(walk, 64, 64 + 4096, cpus),
+                rows(title, "rate", goal=goal), prepare)
+
+
+def compressed_sequential(name, title, disk):
+    walk = Walk(disk, 4 * KIB, 4 * KIB)
+    return Case(name, contest(walk, 256, 256 + 8192),
+                rows(title, "rate", goal=10), warmer(disk))
+
+
+# --- Writes ------------------------------------------------------------------
+
+def first_write(name, title, disk):
+    """4 KiB into each 64 KiB cluster of a new copy."""
+    walk = Walk(disk, 4 * KIB, 64 * KIB, write=True)
+    few, many = 16, 16 + 8192
+    contenders = {
+        **contest(walk, few, many),
+        "pwrite loop": bare("pread_loop", walk.of("empty.img"), few, many),
+    }
+    return Case(name, contenders,
+                rows(title, "cpu_us", floor="pwrite loop", goal=0.35),
+                warmer(disk, "64k.qcow2"))
+
+
+def flushed_write(name, title, disk, goal):
+    walk = Walk(disk, 64 * KIB, 64 * KIB, depth=8, write=True,
+                flush_interval=8)
+    few, many = 64, 64 + 2048
+    contenders = {
+        **contest(walk, few, many),
+        "pwrite loop": bare("pread_loop", walk.of("empty.img"), few, many),
+    }
+    return Case(name, contenders,
+                rows(title, "rate", floor="pwrite loop", goal=goal),
+                warmer(disk))
+
+
+def reads():
+    return [
+        random_read("read-d1", "4K random read, depth 1",
+                    "4k.qcow2", 1, 1 / 4, 1.3),
+        random_read("read-d16", "4K random read, depth 16",
+                    "4k.qcow2", 16, 1 / 3, 1.2),
+        random_read("read-64k-d1", "4K random read, 64K clusters, depth 1",
+                    "64k.qcow2", 1, 1 / 4, 1.3),
+        random_read("read-64k-d16", "4K random read, 64K clusters, depth 16",
+                    "64k.qcow2", 16, 1 / 3, 1.2),
+        sequential_read("sequential", "1M sequential read", "4k.qcow2"),
+        huge_read("256g", "256 GiB, whole cache",
+                  "256g-4k.qcow2", "512M", 400000),
+        huge_read("256g-1m", "256 GiB, 1 MiB of cache",
+                  "256g-4k.qcow2", "1M", 2000),
+        huge_read("256g-64k", "256 GiB, 64K clusters, whole cache",
+                  "256g.qcow2", "32M", 60000),
+        huge_read("256g-64k-1m", "256 GiB, 64K clusters, 1 MiB of cache",
+                  "256g.qcow2", "1M", 2000),
+    ]
+
+
+def lookups():
+    return [
+        lookup("lookup-1g", "lookup alone, 1 GiB", "4k.qcow2", 5),
+        lookup("lookup-1g-64k", "lookup alone, 1 GiB, 64K clusters",
+               "64k.qcow2", 5),
+        lookup("lookup-1t", "lookup alone, 1 TiB, 64K clusters",
+               "1t.qcow2", 70),
+    ]
+
+
+def compressed():
+    two = ALL_CPUS[-2:]
+    return [
+        compressed_read("zlib", "64K read, zlib, depth 1", "zlib.qcow2", 1.8),
+        compressed_read("zstd", "64K read, zstd, depth 1", "zstd.qcow2", 1.6),
+        compressed_read("zlib-2", "64K read, zlib, depth 16, two CPUs",
+                        "zlib.qcow2", 1.8, 16, two),
+        compressed_read("zstd-2", "64K read, zstd, depth 16, two CPUs",
+                        "zstd.qcow2", 1.8, 16, two),
+        compressed_sequential("zlib-4k", "4K sequential read, zlib",
+                              "zlib.qcow2"),
+        compressed_sequential("zstd-4k", "4K sequential read, zstd",
+                              "zstd.qcow2"),
+    ]
+
+
+def writes():
+    return [
+        first_write("first-write", "first 4K write into a 64K cluster",
+                    "empty.qcow2"),
+        first_write("first-write-backing",
+                    "first 4K write, qcow2 backing file", "overlay.qcow2"),
+        first_write("first-write-extended", "first 4K write, extended L2",
+                    "empty-extended.qcow2"),
+        first_write("first-write-both",
+                    "first 4K write, extended L2, backing file",
+                    "overlay-extended.qcow2"),
+        flushed_write("flush", "64K write, a flush every 8", "empty.qcow2",
+                      1.3),
+    ]
+
+
+def cases():
+    return reads() + lookups() + compressed() + writes()

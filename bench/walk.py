@@ -1,0 +1,95 @@
+"""Requests of one kind, all over an image, and who can do them."""
+
+import functools
+import os
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from images import GIB, fresh, image
+from process import ARCH, ONE_CPU, request_cost
+
+# Another program can be measured in its place.
+ALCOR = os.environ.get("ALCOR", f"build/{ARCH}/alcor")
+TOOLS = Path("build/bench/tools")
+
+# qemu-img bench takes no larger step.
+STEP_MAX = 2 * GIB - 1
+
+
+@dataclass(frozen=True)
+class Walk:
+    image: str  # raw if it ends in .img
+    size: int
+    step: int
+    depth: int = 1
+    write: bool = False  # to a new copy of the image
+    flush_interval: int = 0  # requests; 0: none but at the end
+    l2_cache: str = ""  # as on the command line; "": the default
+
+    def of(self, name):
+        """The same over another image."""
+        return replace(self, image=name)
+
+    @property
+    def format(self):
+        return "raw" if self.image.endswith(".img") else "qcow2"
+
+    def path(self):
+        return fresh(self.image) if self.write else image(self.image)
+
+    def words(self, count):
+        words = ["-c", count, "-d", self.depth, "-s", self.size,
+                 "-S", self.step]
+        return words + ["-w"] if self.write else words
+
+
+def random_step(size, request):
+    """A step that comes to every place once before it comes to one twice, if
+    there are 2^n places, and that is as good as random: no readahead, cache or
+    prefetcher guesses it. Near the golden section: evenly spread.
+    """
+    places = int(min(size, STEP_MAX) // request * 0.618)
+    return (places | 1) * request
+
+
+# --- Contenders: the cost of a request, see process.request_cost() -----------
+
+def contender(command_for, few, many, cpus):
+    return functools.partial(request_cost, command_for, few, many, cpus)
+
+
+def alcor(walk, few, many, cpus=ONE_CPU):
+    def command(count):
+        words = walk.words(count)
+        if walk.flush_interval:
+            words += ["--flush-interval", walk.flush_interval]
+        if walk.l2_cache:
+            words += ["--l2-cache", walk.l2_cache]
+        return [ALCOR, "img", "bench", "-f", walk.format, *words, walk.path()]
+    return contender(command, few, many, cpus)
+
+
+def qemu(walk, aio, few, many, cpus=ONE_CPU):
+    def command(count):
+        words = walk.words(count)
+        if walk.flush_interval:
+            words += ["--flush-interval", walk.flush_interval]
+        if aio == "native":
+            words += ["-t", "none"]  # it does not know the page cache
+        path = walk.path()
+        disk = ["-f", walk.format, path]
+        if walk.l2_cache:
+            disk = ["--image-opts", f"driver=qcow2,file.filename={path},"
+                    f"l2-cache-size={walk.l2_cache}"]
+        return ["qemu-img", "bench", "-i", aio, *words, *disk]
+    return contender(command, few, many, cpus)
+
+
+def bare(tool, walk, few, many, cpus=ONE_CPU):
+    """A loop over a raw file, in build/bench/tools."""
+    def command(count):
+        words = walk.words(count)
+        if walk.flush_interval:
+            words += ["-F", walk.flush_interval]
+        return [TOOLS / tool, *words, walk.path()]
+    return contender(command, few, many, cpus)
