@@ -13,14 +13,15 @@
 #include "block/test_disk.h"
 #include "block/test_recorder.h"
 
-#define TEST_POWER_FILES  2
+#define TEST_POWER_FILES  4
 #define TEST_POWER_SUBSET 10
 #define TEST_POWER_RANDOM 256
 
-/* What an entry overwrote, to be put back. */
+/* What an entry overwrote or cut off, to be put back. */
 struct test_undo {
-	const struct test_log_entry *entry;
-	uint64_t size;
+	struct file *disk;
+	uint64_t size; /* of the disk */
+	uint64_t offset, length;
 	uint8_t *bytes;
 };
 
@@ -45,6 +46,7 @@ struct test_power {
 	struct test_undo *undo;
 	size_t undo_count;
 	size_t synced; /* the log's length at the last flush */
+	bool ended;    /* this is after the log's last flush */
 };
 
 /* Which bytes of an entry reach the disk if power fails in the middle. */
@@ -72,17 +74,28 @@ static inline void test_power_tear(struct test_power *power,
 	}
 }
 
+/* What a file holds where an entry will change it. */
+static inline struct test_undo test_power_save(
+	struct file *disk, const struct test_log_entry *entry)
+{
+	struct test_undo undo = {disk, file_size(disk), entry->offset,
+				 entry->length, NULL};
+
+	if (entry->kind == TEST_LOG_TRUNCATE)
+		undo.length = undo.size - min_u64(undo.size, entry->offset);
+	undo.bytes = malloc(undo.length + 1);
+	file_read(disk, undo.bytes, undo.length, undo.offset);
+	return undo;
+}
+
 static inline void test_power_apply(struct test_power *power, size_t at,
 				    bool torn)
 {
 	const struct test_log_entry *entry = &power->log[at];
-	struct test_undo *undo = &power->undo[power->undo_count++];
 	struct file *disk = power->disk[entry->file];
 	uint64_t from = 0, end = entry->length;
 
-	*undo = (struct test_undo){entry, file_size(disk),
-				   malloc(entry->length + 1)};
-	file_read(disk, undo->bytes, entry->length, entry->offset);
+	power->undo[power->undo_count++] = test_power_save(disk, entry);
 	if (torn)
 		test_power_tear(power, entry, &from, &end);
 	test_log_apply(entry, disk, from, end);
@@ -91,14 +104,13 @@ static inline void test_power_apply(struct test_power *power, size_t at,
 static inline void test_power_revert(struct test_power *power)
 {
 	struct test_undo *undo;
-	struct file *disk;
 
 	while (power->undo_count) {
 		undo = &power->undo[--power->undo_count];
-		disk = power->disk[undo->entry->file];
-		file_write(disk, undo->bytes, undo->entry->length,
-			   undo->entry->offset);
-		file_truncate(disk, undo->size);
+		if (undo->length)
+			file_write(undo->disk, undo->bytes, undo->length,
+				   undo->offset);
+		file_truncate(undo->disk, undo->size);
 		free(undo->bytes);
 	}
 }
@@ -207,6 +219,7 @@ static inline void test_power_walk(struct test_power *power)
 	power->chosen = calloc(room, sizeof(*power->chosen));
 	power->undo = calloc(room, sizeof(*power->undo));
 	power->pending_count = power->synced = power->states = 0;
+	power->ended = false;
 	for (size_t i = 0; i < power->log_length; i++) {
 		if (power->log[i].kind != TEST_LOG_FLUSH) {
 			power->pending[power->pending_count++] = i;
@@ -218,6 +231,7 @@ static inline void test_power_walk(struct test_power *power)
 		else
 			power->pending_count = 0; /* near enough to count */
 	}
+	power->ended = true;
 	test_power_try_all(power);
 	free(power->pending);
 	free(power->chosen);

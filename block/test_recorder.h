@@ -2,9 +2,10 @@
  * block/test_recorder.h - for tests: a file that notes what is done to it, and
  * fails when it is told to.
  *
- * Wraps a file in memory. The log holds each write with its bytes and each
- * flush, in order; replaying a part of it gives what a disk may hold after a
- * power cut. Two files of one image may share a log. Any thread.
+ * Wraps a file in memory. The log holds each write with its bytes, each change
+ * of the file's size and each flush, in order; replaying a part of it gives
+ * what a disk may hold after a power cut. The files of a disk may share a log.
+ * Any thread.
  */
 #ifndef BLOCK_TEST_RECORDER_H
 #define BLOCK_TEST_RECORDER_H
@@ -17,7 +18,12 @@
 #include "base/iov.h"
 #include "block/file_memory.h"
 
-enum test_log_kind { TEST_LOG_WRITE, TEST_LOG_ZERO, TEST_LOG_FLUSH };
+enum test_log_kind {
+	TEST_LOG_WRITE,
+	TEST_LOG_ZERO,
+	TEST_LOG_TRUNCATE, /* the file ends at the entry's offset */
+	TEST_LOG_FLUSH,
+};
 
 struct test_log_entry {
 	enum test_log_kind kind;
@@ -163,6 +169,24 @@ static inline int test_recorder_zero(struct file *file, uint64_t offset,
 	return test_recorder_unlock(recorder, ret);
 }
 
+static inline int test_recorder_truncate(struct file *file, uint64_t size)
+{
+	struct test_recorder *recorder = test_recorder_of(file);
+	int ret;
+
+	test_recorder_lock(recorder);
+	ret = test_recorder_call(recorder);
+	if (!ret)
+		ret = test_recorder_stumble(recorder);
+	if (!ret) {
+		test_recorder_log(recorder,
+				  (struct test_log_entry){TEST_LOG_TRUNCATE, 0,
+							  size, 0, NULL});
+		ret = file_truncate(recorder->below, size);
+	}
+	return test_recorder_unlock(recorder, ret);
+}
+
 static inline void test_recorder_close(struct file *file)
 {
 	struct test_recorder *recorder = test_recorder_of(file);
@@ -182,6 +206,7 @@ static inline struct test_recorder *test_recorder_new(struct file *below)
 		.writev = test_recorder_writev,
 		.flush = test_recorder_flush,
 		.zero = test_recorder_zero,
+		.truncate = test_recorder_truncate,
 		.close = test_recorder_close,
 	};
 	struct test_recorder *recorder = calloc(1, sizeof(*recorder));
@@ -203,6 +228,8 @@ static inline void test_log_apply(const struct test_log_entry *entry,
 			   entry->offset + from);
 	if (entry->kind == TEST_LOG_ZERO)
 		file_zero(to, entry->offset + from, end - from, true);
+	if (entry->kind == TEST_LOG_TRUNCATE)
+		file_truncate(to, entry->offset);
 }
 
 #endif
