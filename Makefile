@@ -144,8 +144,8 @@ test: $(TEST_PROGRAMS)
 
 # That qcow2 loses nothing (docs/testing.md), at the size of "make check", and
 # at any size: make torture STATES=... KILLS=... IMAGES=... SEED=...
-PROOFS := $(addprefix $(BUILD)/block/qcow2_,crash_test kill_test \
-	differential_test)
+PROOFS := $(addprefix $(BUILD)/block/qcow2_,crash_test tables_crash_test \
+	tables_fault_test kill_test differential_test)
 STATES = 20000
 QEMU_STATES = 1000
 KILLS = 200
@@ -155,7 +155,7 @@ SEED = 1
 proof: $(PROOFS)
 	@status=0; for t in $(PROOFS); do echo "# $$t"; \
 	ALCOR_TEST_STATES=$(STATES) ALCOR_TEST_QEMU_STATES=$(QEMU_STATES) \
-	ALCOR_TEST_KILLS=$(KILLS) ALCOR_TEST_IMAGES=$(IMAGES) \
+	ALCOR_TEST_FAULTS=0 ALCOR_TEST_KILLS=$(KILLS) ALCOR_TEST_IMAGES=$(IMAGES) \
 	ALCOR_TEST_SEED=$(SEED) $(RUN_TEST) $$t || status=1; done; exit $$status
 
 torture: STATES = 2000000

@@ -13,6 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "block/mutant.h"
 #include "block/qcow2_tables.h"
 
 /* --- Leaks ---------------------------------------------------------------- */
@@ -59,6 +60,8 @@ static int free_leaks(const struct qcow2_tables *tables)
 					 tables->cluster_size, offset);
 	}
 	free(block);
+	if (MUTANT(NO_BARRIER_AFTER_LEAKS))
+		return ret;
 	return ret ? ret : file_flush(tables->file);
 }
 
@@ -145,20 +148,23 @@ static int judge(struct qcow2_tables *tables)
 	return ret ? ret : qcow2_compare(tables);
 }
 
-/* Nothing is wrong any more. */
+/* Nothing is wrong any more, in what a dead writer may not have flushed. */
 static int mark_clean(const struct qcow2_tables *tables)
 {
 	uint64_t old = tables->info.incompatible;
 	be64 new = be64_make(old & ~(QCOW2_DIRTY | QCOW2_CORRUPT));
-	int ret;
+	int ret = 0;
 
 	if (be64_get(new) == old)
 		return 0;
-	ret = file_flush(tables->file);
+	if (!MUTANT(NO_BARRIER_BEFORE_CLEAN))
+		ret = file_flush(tables->file);
 	if (!ret)
 		ret = file_write(tables->file, &new, sizeof(new),
 				 offsetof(struct qcow2_header,
 					  incompatible_features));
+	if (MUTANT(NO_BARRIER_AFTER_CLEAN))
+		return ret;
 	return ret ? ret : file_flush(tables->file);
 }
 

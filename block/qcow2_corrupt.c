@@ -12,6 +12,7 @@
 #include <stdio.h>
 
 #include "base/log.h"
+#include "block/mutant.h"
 
 /* Best effort: the image is as wrong without the bit. Version 2 has none. */
 static void mark_header(struct qcow2 *qcow2)
@@ -24,7 +25,8 @@ static void mark_header(struct qcow2 *qcow2)
 	bits = be64_make(qcow2->info.incompatible);
 	file_write(qcow2->image.file, &bits, sizeof(bits),
 		   offsetof(struct qcow2_header, incompatible_features));
-	file_flush(qcow2->image.file);
+	if (!MUTANT(NO_BARRIER_AFTER_CORRUPT))
+		file_flush(qcow2->image.file);
 }
 
 int qcow2_corrupt(struct qcow2 *qcow2, const char *format, ...)

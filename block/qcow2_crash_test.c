@@ -78,13 +78,6 @@ static unsigned int thread_count(const struct scenario *scenario)
 	return scenario->with & THREADS ? THREADS_MAX : 1;
 }
 
-static unsigned long get_number(const char *name, unsigned long otherwise)
-{
-	const char *text = getenv(name);
-
-	return text && *text ? strtoul(text, NULL, 0) : otherwise;
-}
-
 /* --- Recording ------------------------------------------------------------ */
 
 static size_t log_length(struct run *run)
@@ -358,10 +351,10 @@ static unsigned int all_shares(void)
 
 static void power_cuts(void)
 {
-	unsigned long wanted = get_number("ALCOR_TEST_STATES",
-					  test_is_small() ? 1000 : 4000);
-	unsigned long seed = get_number("ALCOR_TEST_SEED", 1);
-	unsigned long by_qemu = get_number("ALCOR_TEST_QEMU_STATES", 0);
+	unsigned long wanted = test_number("ALCOR_TEST_STATES",
+					   test_is_small() ? 1000 : 4000);
+	unsigned long seed = test_number("ALCOR_TEST_SEED", 1);
+	unsigned long by_qemu = test_number("ALCOR_TEST_QEMU_STATES", 0);
 	unsigned long states = 0, failures = 0, unit;
 
 	if (by_qemu && test_have_qemu())

@@ -25,13 +25,6 @@ struct shape {
 	bool snapshot;
 };
 
-static unsigned long get_number(const char *name, unsigned long otherwise)
-{
-	const char *text = getenv(name);
-
-	return text && *text ? strtoul(text, NULL, 0) : otherwise;
-}
-
 static struct shape choose_shape(struct test_random *random)
 {
 	static const unsigned int clusters[] = {512, 4096, 65536, 2097152};
@@ -222,9 +215,9 @@ static void make_backing(void)
 
 static void random_images_go_back_and_forth(void)
 {
-	unsigned long count = get_number("ALCOR_TEST_IMAGES",
-					 test_is_small() ? 2 : 6);
-	unsigned long first = get_number("ALCOR_TEST_SEED", 1);
+	unsigned long count = test_number("ALCOR_TEST_IMAGES",
+					  test_is_small() ? 2 : 6);
+	unsigned long first = test_number("ALCOR_TEST_SEED", 1);
 
 	if (!test_have_qemu())
 		TEST_SKIP("qemu-img and qemu-io are not installed");

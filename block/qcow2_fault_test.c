@@ -5,6 +5,7 @@
  * promises. If the host only refused something for a while, and a flush
  * succeeds in the end, then nothing is leaked either.
  */
+#include "block/preallocate.h"
 #include "block/qcow2_compress.h"
 #include "block/test_check.h"
 #include "block/test_disk.h"
@@ -261,6 +262,40 @@ static void space_runs_out_and_returns(void)
 	run_faults(&(struct fault){-ENOSPC, 20, false});
 }
 
+/* Returns how many calls it has taken, none of which is a flush. */
+static unsigned long fail_preallocation(unsigned long call)
+{
+	struct qcow2_create_options create = TEST_CREATE(MIB, 12, 3, 4, 0);
+	struct test_recorder *recorder =
+		test_recorder_new(test_image_new(&create));
+	struct image *image = test_image_open(&recorder->file, 0, NULL);
+	struct test_check check;
+	unsigned long calls;
+	int ret;
+
+	recorder->fail_first = call;
+	recorder->fail_end = call + 1;
+	ret = qcow2_preallocate(image, PREALLOCATE_METADATA);
+	calls = recorder->calls;
+	CHECK_EQUAL(ret, call < calls ? -EIO : 0);
+	CHECK(!image->ops->flush(image) && !image->ops->flush(image));
+	check = test_check_image(file_memory_data(recorder->below),
+				 file_size(recorder->below));
+	CHECK_EQUAL(check.errors, 0);
+	CHECK_EQUAL(check.leaks, 0);
+	image_close(image);
+	return calls;
+}
+
+static void preallocation_that_fails_leaks_nothing(void)
+{
+	unsigned long calls = fail_preallocation(~0UL / 2);
+
+	CHECK(calls > 1);
+	for (unsigned long call = 0; call < calls; call++)
+		fail_preallocation(call);
+}
+
 int main(int argc, char **argv)
 {
 	static const struct test tests[] = {
@@ -268,6 +303,7 @@ int main(int argc, char **argv)
 		TEST(reads_fail_as_well),
 		TEST(all_calls_fail_from_then_on),
 		TEST(space_runs_out_and_returns),
+		TEST(preallocation_that_fails_leaks_nothing),
 	};
 
 	return test_main(argc, argv, tests, ARRAY_LENGTH(tests));

@@ -43,13 +43,6 @@ static const char *const shapes[] = {
 static struct candidates *sectors;
 static uint64_t sector_count;
 
-static unsigned long get_number(const char *name, unsigned long otherwise)
-{
-	const char *text = getenv(name);
-
-	return text && *text ? strtoul(text, NULL, 0) : otherwise;
-}
-
 static struct test_disk *open_disk(bool read_only, uint64_t seed)
 {
 	struct block_options options = {
@@ -217,9 +210,9 @@ static void kill_often(const char *shape, unsigned long kills, uint64_t seed)
 
 static void kills_lose_nothing(void)
 {
-	unsigned long kills = get_number("ALCOR_TEST_KILLS",
-					 test_is_small() ? 5 : 20);
-	uint64_t seed = get_number("ALCOR_TEST_SEED", 1);
+	unsigned long kills = test_number("ALCOR_TEST_KILLS",
+					  test_is_small() ? 5 : 20);
+	uint64_t seed = test_number("ALCOR_TEST_SEED", 1);
 
 	if (!test_have_qemu())
 		TEST_SKIP("qemu-img and qemu-io are not installed");

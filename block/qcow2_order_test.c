@@ -4,7 +4,10 @@
  * The power cuts of qcow2_crash_test.c see orders that go wrong often enough;
  * here are those that only matter if something fails in between.
  */
+#include <errno.h>
+
 #include "block/qcow2.h"
+#include "block/qcow2_check.h"
 #include "block/test_disk.h"
 #include "block/test_recorder.h"
 
@@ -88,13 +91,69 @@ static void l2_tables_come_before_l1(void)
 	image_close(&qcow2->image);
 }
 
+/* What a dead writer left was seen to be right, but not flushed. */
+static void all_comes_before_the_mark_that_it_is_clean(void)
+{
+	struct qcow2_check_options options = {
+		.name = "test",
+		.fix = QCOW2_FIX_ERRORS,
+	};
+	struct qcow2_create_options create = TEST_CREATE(MIB, 9, 3, 4, 0);
+	struct test_recorder *recorder =
+		test_recorder_new(test_image_new(&create));
+	uint64_t features = offsetof(struct qcow2_header,
+				     incompatible_features);
+	be64 dirty = be64_make(QCOW2_DIRTY);
+	struct qcow2_check_result result;
+
+	file_write(recorder->below, &dirty, sizeof(dirty), features);
+	recorder->keeps_log = true;
+	file_write(&recorder->file, "", 1, MIB);
+	CHECK_EQUAL(qcow2_check(&recorder->file, &options, &result, NULL), 0);
+	check_order(recorder, MIB, features);
+	file_close(&recorder->file);
+}
+
+/* Or nobody would know after a power cut. */
+static void the_mark_that_it_is_corrupt_is_flushed(void)
+{
+	struct test_recorder *recorder;
+	struct qcow2 *qcow2 = open_image(&recorder);
+
+	CHECK_EQUAL(qcow2_corrupt(qcow2, "test"), -EUCLEAN);
+	CHECK_EQUAL(recorder->log_length, 2);
+	CHECK_EQUAL(recorder->log[1].kind, TEST_LOG_FLUSH);
+	image_close(&qcow2->image);
+}
+
+static void the_size_of_a_raw_disk_is_flushed(void)
+{
+	struct image_options options = {.name = "test"};
+	struct test_recorder *recorder =
+		test_recorder_new(file_memory_new(NULL, 0));
+	struct image *image;
+
+	recorder->keeps_log = true;
+	REQUIRE(!raw_open(&recorder->file, &options, &image, NULL));
+	CHECK_EQUAL(image->ops->resize(image, MIB, NULL), 0);
+	CHECK_EQUAL(recorder->log_length, 2);
+	CHECK_EQUAL(recorder->log[0].kind, TEST_LOG_TRUNCATE);
+	CHECK_EQUAL(recorder->log[1].kind, TEST_LOG_FLUSH);
+	image_close(image);
+}
+
 int main(int argc, char **argv)
 {
 	static const struct test tests[] = {
 		TEST(blocks_come_before_pointers_to_them),
 		TEST(tables_come_before_the_header),
 		TEST(l2_tables_come_before_l1),
+		TEST(all_comes_before_the_mark_that_it_is_clean),
+		TEST(the_mark_that_it_is_corrupt_is_flushed),
+		TEST(the_size_of_a_raw_disk_is_flushed),
 	};
 
+	/* What becomes of a corrupt image is said there; not news here. */
+	stderr = fopen("/dev/null", "w");
 	return test_main(argc, argv, tests, ARRAY_LENGTH(tests));
 }

@@ -8,6 +8,7 @@
  */
 #include "block/preallocate.h"
 
+#include "block/mutant.h"
 #include "block/qcow2.h"
 
 /* Host clusters for guest clusters from @offset on; some of those wanted. */
@@ -62,7 +63,8 @@ static int preallocate_run(struct qcow2 *qcow2, uint64_t offset,
 	ret = file_preallocate(qcow2->image.data, host,
 			       *ret_count << qcow2->cluster_bits, how);
 	if (ret) {
-		if (!qcow2_has_data_file(qcow2))
+		if (!qcow2_has_data_file(qcow2) &&
+		    !MUTANT(NO_UNDO_OF_PREALLOCATION))
 			qcow2_alloc_undo(qcow2, qcow2_cluster_of(qcow2, host),
 					 *ret_count);
 		return ret;

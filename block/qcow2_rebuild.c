@@ -14,6 +14,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "block/mutant.h"
+
 /* --- Tables --------------------------------------------------------------- */
 
 /* Whole clusters, so that nothing old is left behind the table. */
@@ -325,7 +327,7 @@ int qcow2_rebuild_publish(struct qcow2_rebuild *rebuild)
 		ret = write_snapshots(rebuild);
 	if (!ret)
 		ret = write_refcounts(rebuild);
-	if (!ret)
+	if (!ret && !MUTANT(NO_BARRIER_BEFORE_SWITCH))
 		ret = file_flush(tables->file);
 	if (ret)
 		return ret;
@@ -336,7 +338,7 @@ int qcow2_rebuild_publish(struct qcow2_rebuild *rebuild)
 		be32_make((uint32_t)rebuild->reftable_clusters);
 	tables->switching = true;
 	ret = file_write(tables->file, header, length, 0);
-	if (!ret)
+	if (!ret && !MUTANT(NO_BARRIER_AFTER_SWITCH))
 		ret = file_flush(tables->file);
 	tables->switching = ret;
 	return ret;

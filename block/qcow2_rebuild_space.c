@@ -10,9 +10,11 @@
 #include <errno.h>
 #include <stdlib.h>
 
+#include "block/mutant.h"
+
 static bool is_free(const struct qcow2_rebuild *rebuild, uint64_t cluster)
 {
-	return (cluster >= rebuild->used_clusters ||
+	return (cluster >= rebuild->used_clusters || MUTANT(OLD_TABLE_REUSED) ||
 		!(rebuild->used[cluster / 8] & 1 << cluster % 8)) &&
 	       !qcow2_counts_get(&rebuild->tables->counts, cluster);
 }

@@ -2,9 +2,10 @@
  * block/qcow2_resize.c - making the disk larger or smaller, or empty.
  *
  * Larger: a longer L1 table first, if that is needed, then zeroes where a
- * backing file or the rest of the last cluster would show, all of it durable;
- * then the header's size. Smaller: tables without what is cut off, aside, and
- * the size together with them. Either way the size changes in one write.
+ * backing file or the rest of the last cluster would show, and a longer data
+ * file, all of it durable; then the header's size. Smaller: tables without what
+ * is cut off, aside, and the size together with them; then the data file.
+ * Either way the size changes in one write.
  *
  * Whole tables are written aside as for snapshots (qcow2_tables.h), with the
  * image settled before and loaded anew after it.
@@ -13,6 +14,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "block/mutant.h"
 #include "block/qcow2_tables.h"
 
 static uint64_t l1_needed(const struct qcow2 *qcow2, uint64_t size)
@@ -78,13 +80,36 @@ static int change_tables(struct qcow2 *qcow2, uint64_t size, uint64_t end,
 				  qcow2->image.name);
 	}
 	/* Nobody knows then which tables the file has. */
-	if (tables.switching)
+	if (tables.switching && !MUTANT(SWITCH_IN_DOUBT_FORGOTTEN))
 		qcow2->corrupt = true;
 	qcow2_tables_fini(&tables);
 	return ret ? ret : qcow2_state_reload(qcow2, err);
 }
 
-/* What would otherwise show in [size of now, size). */
+/*
+ * A data file reaches as far as the disk, and a raw one no farther: durably. A
+ * block device has the size that it has.
+ */
+static int resize_data_file(struct qcow2 *qcow2, uint64_t size)
+{
+	struct file *data = qcow2->image.data;
+	bool cut = qcow2_data_is_raw(qcow2) && file_size(data) > size;
+	int ret;
+
+	if (!qcow2_has_data_file(qcow2) || (!cut && file_size(data) >= size))
+		return 0;
+	ret = file_truncate(data, size);
+	if (cut && ret == -ENOTSUP)
+		return 0;
+	if (MUTANT(NO_BARRIER_AFTER_DATA_FILE_SIZE))
+		return ret;
+	return ret ? ret : file_flush(data);
+}
+
+/*
+ * Zeroes what would otherwise show in [size of now, size): a raw data file may
+ * have been longer than the disk. The disk has the new size in memory then.
+ */
 static int zero_tail(struct qcow2 *qcow2, uint64_t size)
 {
 	struct image *image = &qcow2->image;
@@ -94,15 +119,15 @@ static int zero_tail(struct qcow2 *qcow2, uint64_t size)
 
 	if (image->backing)
 		end = max_u64(end, image->backing->size);
+	if (qcow2_data_is_raw(qcow2))
+		end = max_u64(end, file_size(image->data));
 	end = min_u64(end, size);
 	if (end <= old)
 		return 0;
 	image->size = size;
 	ret = qcow2_write_zeroes(image, old, end - old, true);
-	if (!ret)
+	if (!ret && !MUTANT(NO_BARRIER_BEFORE_SIZE))
 		ret = qcow2_flush(image);
-	if (ret)
-		image->size = old;
 	return ret;
 }
 
@@ -113,7 +138,7 @@ static int write_size(struct qcow2 *qcow2, uint64_t size)
 
 	ret = file_write(qcow2->image.file, &field, sizeof(field),
 			 offsetof(struct qcow2_header, size));
-	if (!ret)
+	if (!ret && !MUTANT(NO_BARRIER_AFTER_SIZE))
 		ret = file_flush(qcow2->image.file);
 	if (ret)
 		return ret;
@@ -131,25 +156,31 @@ static int grow(struct qcow2 *qcow2, uint64_t size, struct err *err)
 		ret = change_tables(qcow2, old, old, l1_size, err);
 	if (ret)
 		return ret;
-	if (qcow2_has_data_file(qcow2) && file_size(qcow2->image.data) < size)
-		ret = file_truncate(qcow2->image.data, size);
+	ret = zero_tail(qcow2, size);
 	if (!ret)
-		ret = zero_tail(qcow2, size);
+		ret = resize_data_file(qcow2, size);
 	if (!ret)
 		ret = write_size(qcow2, size);
 	if (!ret)
 		return 0;
-	qcow2->image.size = old;
+	if (!MUTANT(NO_UNDO_OF_SIZE))
+		qcow2->image.size = old;
 	return err_errno(err, -ret, "cannot resize %s", qcow2->image.name);
 }
 
 static int shrink(struct qcow2 *qcow2, uint64_t size, struct err *err)
 {
-	int ret = change_tables(qcow2, size, size, l1_needed(qcow2, size), err);
+	return change_tables(qcow2, size, size, l1_needed(qcow2, size), err);
+}
 
-	if (!ret && qcow2_data_is_raw(qcow2))
-		ret = file_truncate(qcow2->image.data, size);
-	return ret;
+/* Also where the disk has its size already: somebody may not have got so far */
+static int finish_shrink(struct qcow2 *qcow2, uint64_t size, struct err *err)
+{
+	int ret = resize_data_file(qcow2, size);
+
+	return ret ? err_errno(err, -ret, "cannot resize the data file of %s",
+			       qcow2->image.name)
+		   : 0;
 }
 
 static int check_size(const struct qcow2 *qcow2, uint64_t size, struct err *err)
@@ -191,10 +222,13 @@ int qcow2_resize(struct image *image, uint64_t size, struct err *err)
 	ret = check_size(qcow2, size, err);
 	if (!ret)
 		ret = settle(qcow2, err);
-	if (ret || size == image->size)
+	if (ret)
 		return ret;
-	return size > image->size ? grow(qcow2, size, err)
-				  : shrink(qcow2, size, err);
+	if (size > image->size)
+		return grow(qcow2, size, err);
+	if (size < image->size)
+		ret = shrink(qcow2, size, err);
+	return ret ? ret : finish_shrink(qcow2, size, err);
 }
 
 int qcow2_empty(struct image *image, struct err *err)

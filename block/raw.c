@@ -13,6 +13,7 @@
 #include <string.h>
 
 #include "base/math.h"
+#include "block/mutant.h"
 
 /* What file systems and disks take back without splitting a page. */
 #define RAW_DISCARD_GRANULARITY (4 * KIB)
@@ -53,7 +54,7 @@ static int raw_resize(struct image *image, uint64_t size, struct err *err)
 	if (size > INT64_MAX - BLOCK_SECTOR)
 		return err_set(err, EFBIG, "a disk cannot be as large as that");
 	ret = file_truncate(image->file, size);
-	if (!ret)
+	if (!ret && !MUTANT(NO_BARRIER_AFTER_RAW_SIZE))
 		ret = file_flush(image->file);
 	if (ret)
 		return err_errno(err, -ret, "cannot resize %s", image->name);

@@ -16,6 +16,7 @@
 #include "block/test_check.h"
 #include "block/test_disk.h"
 #include "block/test_host.h"
+#include "block/test_lent.h"
 #include "block/test_power.h"
 #include "block/test_snapshot.h"
 
@@ -165,59 +166,6 @@ static inline bool is_content_right(struct run *run, size_t log_length)
 
 /* --- Judging a state ------------------------------------------------------ */
 
-/* The bytes of another file, which outlives it and is not written. */
-struct lent_file {
-	struct file file;
-	struct file *owner;
-};
-
-static inline int lent_readv(struct file *file, struct iovec *iov, size_t count,
-			     uint64_t offset)
-{
-	struct file *owner = ((struct lent_file *)file)->owner;
-
-	return owner->ops->readv(owner, iov, count, offset);
-}
-
-static inline int lent_writev(struct file *file, struct iovec *iov,
-			      size_t count, uint64_t offset)
-{
-	(void)file;
-	(void)iov;
-	(void)count;
-	(void)offset;
-	return -EIO;
-}
-
-static inline int lent_flush(struct file *file)
-{
-	(void)file;
-	return 0;
-}
-
-static inline void lent_close(struct file *file)
-{
-	free(file);
-}
-
-static inline struct file *lend(struct file *owner)
-{
-	static const struct file_ops ops = {
-		.readv = lent_readv,
-		.writev = lent_writev,
-		.flush = lent_flush,
-		.close = lent_close,
-	};
-	struct lent_file *lent;
-
-	if (!owner)
-		return NULL;
-	lent = calloc(1, sizeof(*lent));
-	file_init(&lent->file, &ops, file_size(owner));
-	lent->owner = owner;
-	return &lent->file;
-}
-
 /*
  * Reads the disk into the run's buffer. A writer opens it, who is stricter; but
  * not to see a snapshot, whose tables are in two places then.
@@ -228,9 +176,9 @@ static inline bool read_state(struct run *run, struct file **disk,
 	struct image_options options = {
 		.name = "test",
 		.read_only = read_only,
-		.data_file = lend(disk[1]),
+		.data_file = test_lend(disk[1]),
 	};
-	struct file *file = lend(disk[0]);
+	struct file *file = test_lend(disk[0]);
 	struct image *image;
 	struct err err;
 	bool right;
@@ -264,24 +212,14 @@ static inline bool is_snapshot_right(struct run *run, struct file **disk)
 	return right || wrong(run, "the snapshot has changed");
 }
 
-static inline bool save(struct file *file, const char *path)
-{
-	FILE *to = fopen(path, "w");
-	bool saved = to && fwrite(file_memory_data(file), 1, file_size(file),
-				  to) == file_size(file);
-
-	if (to)
-		fclose(to);
-	return saved;
-}
-
 /* 0: all is right; 3: leaks. */
 static inline bool is_right_for_qemu(struct run *run, struct file **disk)
 {
 	int status;
 
 	qemu_states++;
-	if (!save(disk[0], "state") || (disk[1] && !save(disk[1], "data")))
+	if (!test_file_save(disk[0], "state") ||
+	    (disk[1] && !test_file_save(disk[1], "data")))
 		return wrong(run, "no room in the temporary folder");
 	status = test_shell("exec qemu-img check -q -f qcow2 state");
 	return status == 0 || status == 3 ||

@@ -225,6 +225,18 @@ static inline struct test_disk *test_disk_new(struct image *top, uint64_t seed)
 	return disk;
 }
 
+/* A file in memory, for other programs. */
+static inline bool test_file_save(struct file *file, const char *path)
+{
+	FILE *to = fopen(path, "w");
+	bool saved = to && fwrite(file_memory_data(file), 1, file_size(file),
+				  to) == file_size(file);
+
+	if (to)
+		fclose(to);
+	return saved;
+}
+
 /* An empty image in memory. */
 static inline struct file *test_image_new(
 	const struct qcow2_create_options *options)

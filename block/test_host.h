@@ -81,6 +81,15 @@ static inline int test_main_in_folder(int argc, char **argv,
 	return test_main_on_disk(argc, argv, tests, count);
 }
 
+/* What the environment says of a test's size, seed and so on. */
+static inline unsigned long test_number(const char *name,
+					unsigned long otherwise)
+{
+	const char *text = getenv(name);
+
+	return text && *text ? strtoul(text, NULL, 0) : otherwise;
+}
+
 /* Emulated runs are slow: there tests do a smaller share of their work. */
 static inline bool test_is_small(void)
 {

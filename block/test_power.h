@@ -46,7 +46,7 @@ struct test_power {
 	struct test_undo *undo;
 	size_t undo_count;
 	size_t synced; /* the log's length at the last flush */
-	bool ended;    /* this is after the log's last flush */
+	size_t until;  /* the next one, or its end */
 };
 
 /* Which bytes of an entry reach the disk if power fails in the middle. */
@@ -219,19 +219,19 @@ static inline void test_power_walk(struct test_power *power)
 	power->chosen = calloc(room, sizeof(*power->chosen));
 	power->undo = calloc(room, sizeof(*power->undo));
 	power->pending_count = power->synced = power->states = 0;
-	power->ended = false;
 	for (size_t i = 0; i < power->log_length; i++) {
 		if (power->log[i].kind != TEST_LOG_FLUSH) {
 			power->pending[power->pending_count++] = i;
 			continue;
 		}
+		power->until = i;
 		test_power_try_all(power);
 		if (power->judge)
 			test_power_sync(power, i);
 		else
 			power->pending_count = 0; /* near enough to count */
 	}
-	power->ended = true;
+	power->until = power->log_length;
 	test_power_try_all(power);
 	free(power->pending);
 	free(power->chosen);

@@ -41,7 +41,10 @@ struct test_recorder {
 	struct test_log_entry *log;
 	size_t log_length;
 	bool keeps_log;
-	/* Calls [fail_first, fail_end) end with fail_code; counted from 0. */
+	/*
+	 * Calls [fail_first, fail_end) end with fail_code; counted from 0, for
+	 * all files that share a log, and set where the log is.
+	 */
 	unsigned long calls, fail_first, fail_end;
 	int fail_code;
 	unsigned int fail_rate; /* in 2^-16 of all calls but flushes; 0: none */
@@ -58,10 +61,11 @@ static inline struct test_recorder *test_recorder_of(struct file *file)
 
 static inline int test_recorder_call(struct test_recorder *recorder)
 {
-	unsigned long call = recorder->calls++;
-	bool fails = call >= recorder->fail_first && call < recorder->fail_end;
+	struct test_recorder *owner = recorder->log_to;
+	unsigned long call = owner->calls++;
+	bool fails = call >= owner->fail_first && call < owner->fail_end;
 
-	return fails ? recorder->fail_code : 0;
+	return fails ? owner->fail_code : 0;
 }
 
 /* By chance; for what is not a flush, whose failure would be the end. */
