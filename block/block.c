@@ -301,7 +301,7 @@ int block_write_compressed(struct block *block, uint64_t offset,
 }
 
 int block_commit(struct block *block,
-		 void (*progress)(void *context, uint64_t done, uint64_t total),
+		 int (*progress)(void *context, uint64_t done, uint64_t total),
 		 void *context, struct err *err)
 {
 	int ret;

@@ -49,8 +49,8 @@ static int commit_extent(struct image *top, uint64_t offset, uint8_t *buffer,
 }
 
 static int commit_all(struct image *top,
-		      void (*progress)(void *context, uint64_t done,
-				       uint64_t total),
+		      int (*progress)(void *context, uint64_t done,
+				      uint64_t total),
 		      void *context)
 {
 	uint8_t *buffer = malloc(COMMIT_CHUNK);
@@ -60,7 +60,7 @@ static int commit_all(struct image *top,
 	for (uint64_t at = 0; at < top->size && !ret; at += length) {
 		ret = commit_extent(top, at, buffer, &length);
 		if (!ret && progress)
-			progress(context, at + length, top->size);
+			ret = progress(context, at + length, top->size);
 	}
 	free(buffer);
 	if (MUTANT(NO_BARRIER_BEFORE_EMPTY))
@@ -69,7 +69,7 @@ static int commit_all(struct image *top,
 }
 
 int commit_image(struct image *top,
-		 void (*progress)(void *context, uint64_t done, uint64_t total),
+		 int (*progress)(void *context, uint64_t done, uint64_t total),
 		 void *context, struct err *err)
 {
 	struct image *backing = top->backing;

@@ -8,7 +8,7 @@
 
 /* What block_commit() does, under the disk's lock. */
 int commit_image(struct image *top,
-		 void (*progress)(void *context, uint64_t done, uint64_t total),
+		 int (*progress)(void *context, uint64_t done, uint64_t total),
 		 void *context, struct err *err);
 
 #endif

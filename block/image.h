@@ -147,10 +147,11 @@ int block_resize(struct block *block, uint64_t size, struct err *err);
  * Writes what the topmost image has into its backing file, which has to be open
  * for writing (block_options.write_backing) and is made longer if need be; when
  * that is durable, empties the topmost image. @progress, if not NULL, hears how
- * far it is, in bytes of the disk. Safe to cut short: nothing is lost.
+ * far it is, in bytes of the disk, and ends it by anything but 0, which is
+ * returned then. Safe to cut short: nothing is lost.
  */
 int block_commit(struct block *block,
-		 void (*progress)(void *context, uint64_t done, uint64_t total),
+		 int (*progress)(void *context, uint64_t done, uint64_t total),
 		 void *context, struct err *err);
 
 /* Closes the image and its chain; NULL is none. The first error. */

@@ -5,12 +5,14 @@
  * The overlay is emptied afterwards, with -d too: it reads the same. It may be
  * interrupted at any time; then it has to be done again, nothing is lost.
  */
+#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "block/img_command.h"
 #include "block/img_disk.h"
 #include "block/img_progress.h"
+#include "block/img_stop.h"
 
 static const struct img_option options[] = {
 	IMG_OPTIONS_COMMON,
@@ -24,12 +26,13 @@ static const struct img_option options[] = {
 	{0},
 };
 
-static void show(void *context, uint64_t done, uint64_t total)
+static int show(void *context, uint64_t done, uint64_t total)
 {
 	struct img_progress *progress = context;
 
 	progress->total = total;
 	img_progress_show(progress, done);
+	return img_stop ? -ECANCELED : 0;
 }
 
 static int check_base(const struct img_disk *disk, const char *base)
@@ -62,6 +65,9 @@ static int commit(struct img_disk *disk, const struct img_args *args)
 	img_progress_start(&progress, args, disk->size);
 	ret = block_commit(disk->block, show, &progress, &err);
 	img_progress_stop(&progress);
+	if (ret == -ECANCELED)
+		return img_failed("interrupted; the disk is as it was, and the "
+				  "commit can be done again");
 	return ret ? img_failed("%s", err.text) : 0;
 }
 
@@ -77,9 +83,11 @@ static int commit_run(const struct img_args *args)
 	open.write_backing = true;
 	if (img_disk_begin(&disk, &open))
 		return IMG_FAILED;
+	img_stop_catch();
 	ret = img_disk_finish(&disk, open.path, commit(&disk, args));
 	if (!ret && !img_args_has(args, 'q'))
 		printf("Image committed.\n");
+	img_stop_finish();
 	return ret;
 }
 

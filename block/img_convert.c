@@ -320,14 +320,6 @@ static int close_all(struct request *request, int ret)
 	return ret;
 }
 
-static void remove_target(const struct request *request)
-{
-	struct stat st;
-
-	if (!lstat(request->target_path, &st) && S_ISREG(st.st_mode))
-		unlink(request->target_path);
-}
-
 static int run(struct request *request)
 {
 	struct err err;
@@ -345,7 +337,7 @@ static int run(struct request *request)
 	img_stop_catch();
 	ret = close_all(request, convert(request));
 	if (ret && request->is_made)
-		remove_target(request);
+		img_create_remove(&request->create);
 	img_stop_finish();
 	return ret;
 }

@@ -12,6 +12,7 @@
 #include "base/math.h"
 #include "block/backing.h"
 #include "block/img_disk.h"
+#include "block/img_stop.h"
 #include "block/qcow2_create.h"
 
 /* The index of a word in a list that ends with NULL; -EINVAL. */
@@ -205,7 +206,7 @@ static int make_raw(const struct img_create *create, struct file *file,
 	if (ret == -ENOTSUP && create->size <= file_size(file))
 		return 0;
 	if (!ret && how != PREALLOCATE_NONE && create->size)
-		ret = file_preallocate(file, 0, create->size, how);
+		ret = file_preallocate(file, 0, create->size, how, &img_stop);
 	if (ret == -EFBIG || ret == -EINVAL)
 		return err_set(err, -ret,
 			       "The image size is too large for file format "
@@ -213,21 +214,31 @@ static int make_raw(const struct img_create *create, struct file *file,
 	return ret ? err_errno(err, -ret, "Could not resize file") : 0;
 }
 
-/* Opens the file, empty, and says whether it was there before. */
-static int open_empty(const char *path, struct file **ret_file, bool *ret_new,
-		      struct err *err)
+static void remove_file(const char *path)
+{
+	struct stat st;
+
+	if (!lstat(path, &st) && S_ISREG(st.st_mode))
+		unlink(path);
+}
+
+/* Opens the file, empty. Until then, what was there before is left alone. */
+static int open_empty(const char *path, struct file **ret_file, struct err *err)
 {
 	struct file_options options = {0};
 	int fd = open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0644);
+	bool is_new = fd >= 0;
 	int ret;
 
-	*ret_new = fd >= 0;
 	if (fd < 0 && errno != EEXIST)
 		return err_errno(err, errno, "Could not create '%s'", path);
 	fd_close(&fd);
 	ret = file_open(path, &options, ret_file, err);
-	if (ret)
+	if (ret) {
+		if (is_new)
+			remove_file(path);
 		return ret;
+	}
 	ret = file_truncate(*ret_file, 0);
 	if (!ret || ret == -ENOTSUP)
 		return 0;
@@ -240,12 +251,11 @@ static int open_data_file(const struct img_create *create, struct file *file,
 			  struct file **ret_data, struct err *err)
 {
 	char *path = backing_path(create->path, create->data_file);
-	bool is_new;
 	int ret;
 
 	if (!path)
 		return err_set(err, ENOMEM, "out of memory");
-	ret = open_empty(path, ret_data, &is_new, err);
+	ret = open_empty(path, ret_data, err);
 	free(path);
 	if (ret)
 		return ret;
@@ -278,7 +288,7 @@ static int preallocate(const struct img_create *create, struct file *file,
 		file_close(data);
 		return ret;
 	}
-	ret = qcow2_preallocate(image, how);
+	ret = qcow2_preallocate(image, how, &img_stop);
 	closed = image_close(image);
 	ret = ret ? ret : closed;
 	return ret ? err_errno(err, -ret, "Could not preallocate") : 0;
@@ -328,7 +338,6 @@ int img_create_make(const struct img_create *create, struct err *err)
 	struct qcow2_create_options qcow2 = {0};
 	int how = choose_preallocation(create, err), ret = 0;
 	struct file *file;
-	bool is_new = false;
 
 	if (how < 0)
 		return how;
@@ -340,10 +349,23 @@ int img_create_make(const struct img_create *create, struct err *err)
 			      "'raw'");
 	if (ret)
 		return ret;
-	ret = open_empty(create->path, &file, &is_new, err);
-	if (!ret)
-		ret = fill(create, &qcow2, file, (enum preallocation)how, err);
-	if (ret && is_new)
-		unlink(create->path);
-	return ret;
+	ret = open_empty(create->path, &file, err);
+	if (ret)
+		return ret;
+	ret = fill(create, &qcow2, file, (enum preallocation)how, err);
+	if (ret)
+		remove_file(create->path);
+	return ret == -ECANCELED ? err_set(err, ECANCELED, "interrupted") : ret;
+}
+
+void img_create_remove(const struct img_create *create)
+{
+	char *data = NULL;
+
+	remove_file(create->path);
+	if (create->data_file)
+		data = backing_path(create->path, create->data_file);
+	if (data)
+		remove_file(data);
+	free(data);
 }

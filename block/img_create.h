@@ -56,8 +56,12 @@ void img_create_print(const struct img_create *create);
 
 /*
  * Makes the file, whatever was in it before; it must not be in use. If that
- * fails, a file that was not there before is removed again.
+ * fails, or ends early because of a signal (img_stop.h), it is removed again,
+ * unless it is a device.
  */
 int img_create_make(const struct img_create *create, struct err *err);
+
+/* Removes what was made, and its data file. */
+void img_create_remove(const struct img_create *create);
 
 #endif

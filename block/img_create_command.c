@@ -8,6 +8,7 @@
 #include "block/img_create.h"
 #include "block/img_disk.h"
 #include "block/img_size.h"
+#include "block/img_stop.h"
 
 static const struct img_option options[] = {
 	IMG_OPTIONS_COMMON, {'f', "format", true},
@@ -113,15 +114,18 @@ static int prepare(struct img_create *create, const struct img_args *args,
 static int make(struct img_create *create, const struct img_args *args)
 {
 	struct err err;
+	int ret = IMG_OK;
 
 	if (prepare(create, args, &err))
 		return img_failed("%s: %s", create->path, err.text);
 	img_create_choose(create, false);
 	if (!img_args_has(args, 'q'))
 		img_create_print(create);
+	img_stop_catch();
 	if (img_create_make(create, &err))
-		return img_failed("%s: %s", create->path, err.text);
-	return IMG_OK;
+		ret = img_failed("%s: %s", create->path, err.text);
+	img_stop_finish();
+	return ret;
 }
 
 static int check_size(const struct img_args *args)

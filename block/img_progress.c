@@ -4,6 +4,8 @@
 #include <stdio.h>
 #include <unistd.h>
 
+#include "block/img_command.h"
+
 static void print(double percent)
 {
 	printf("    (%3.2f/100%%)\r", percent);
@@ -15,7 +17,8 @@ void img_progress_start(struct img_progress *progress,
 {
 	*progress = (struct img_progress){
 		.on = !img_args_has(args, 'q') &&
-		      (img_args_has(args, 'p') || isatty(STDOUT_FILENO)),
+		      (img_args_has(args, 'p') ||
+		       (isatty(STDOUT_FILENO) && !img_is_qemu_img())),
 		.total = total,
 	};
 	if (progress->on)

@@ -1,6 +1,6 @@
 /*
  * block/img_progress.h - how far a long operation has come, on a terminal or
- * where -p asks for it, in qemu-img's form.
+ * where -p asks for it, in qemu-img's form. Called by that name, only with -p.
  */
 #ifndef BLOCK_IMG_PROGRESS_H
 #define BLOCK_IMG_PROGRESS_H

@@ -16,6 +16,7 @@
 #include "block/img_command.h"
 #include "block/img_progress.h"
 #include "block/img_status.h"
+#include "block/img_stop.h"
 #include "block/qcow2_rebase.h"
 
 static const struct img_option options[] = {
@@ -94,6 +95,8 @@ static int keep_contents(struct rebase *rebase, struct img_progress *progress)
 		if (!ret && (status.depth || !status.present))
 			ret = keep_range(rebase, offset, status.length);
 		img_progress_show(progress, offset);
+		if (!ret && img_stop)
+			ret = -ECANCELED;
 	}
 	return ret ? ret : block_flush(disk->block);
 }
@@ -120,10 +123,27 @@ static int open_new(struct rebase *rebase, const struct img_args *args)
 		   : IMG_OK;
 }
 
+static int copy_told(struct rebase *rebase, const struct img_args *args)
+{
+	struct img_progress progress;
+	int ret;
+
+	img_progress_start(&progress, args, rebase->disk.size);
+	ret = keep_contents(rebase, &progress);
+	if (!ret)
+		img_progress_show(&progress, rebase->disk.size);
+	img_progress_stop(&progress);
+	if (ret == -ECANCELED)
+		return img_failed("interrupted; the disk and its backing file "
+				  "are what they were");
+	return ret ? img_failed("error while copying to '%s': %s",
+				args->operands[0], strerror(-ret))
+		   : IMG_OK;
+}
+
 static int copy_difference(const struct img_args *args, struct img_open *open)
 {
 	struct rebase *rebase = calloc(1, sizeof(*rebase));
-	struct img_progress progress;
 	int ret;
 
 	if (!rebase)
@@ -132,13 +152,7 @@ static int copy_difference(const struct img_args *args, struct img_open *open)
 	if (!ret)
 		ret = open_new(rebase, args);
 	if (!ret) {
-		img_progress_start(&progress, args, rebase->disk.size);
-		ret = keep_contents(rebase, &progress);
-		img_progress_show(&progress, rebase->disk.size);
-		img_progress_stop(&progress);
-		if (ret)
-			ret = img_failed("error while copying to '%s': %s",
-					 open->path, strerror(-ret));
+		ret = copy_told(rebase, args);
 	}
 	img_disk_close(&rebase->backing);
 	ret = img_disk_finish(&rebase->disk, open->path, ret);
@@ -185,9 +199,13 @@ static int rebase_run(const struct img_args *args)
 	if (img_open_operand(&open, args, 0, 't'))
 		return IMG_FAILED;
 	open.writable = true;
+	img_stop_catch();
 	if (!img_args_has(args, 'u'))
 		ret = copy_difference(args, &open);
-	return ret ? ret : change_name(args, &open);
+	if (!ret)
+		ret = change_name(args, &open);
+	img_stop_finish();
+	return ret;
 }
 
 const struct img_command img_rebase_command = {

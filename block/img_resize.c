@@ -7,6 +7,7 @@
 #include "block/img_command.h"
 #include "block/img_disk.h"
 #include "block/img_size.h"
+#include "block/img_stop.h"
 #include "block/preallocate.h"
 
 static const struct img_option options[] = {
@@ -104,7 +105,8 @@ static int resize(struct img_disk *disk, const struct img_args *args)
 		return img_failed("%s", err.text);
 	if (how == PREALLOCATE_NONE)
 		return 0;
-	ret = file_preallocate(disk->top->file, old, size - old, how);
+	ret = file_preallocate(disk->top->file, old, size - old, how,
+			       &img_stop);
 	return ret ? img_failed("cannot preallocate: %s", strerror(-ret)) : 0;
 }
 
@@ -119,9 +121,11 @@ static int resize_run(const struct img_args *args)
 	open.writable = true;
 	if (img_disk_begin(&disk, &open))
 		return IMG_FAILED;
+	img_stop_catch();
 	ret = img_disk_finish(&disk, open.path, resize(&disk, args));
 	if (!ret && !img_args_has(args, 'q'))
 		printf("Image resized.\n");
+	img_stop_finish();
 	return ret;
 }
 

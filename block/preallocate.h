@@ -4,6 +4,8 @@
 #ifndef BLOCK_PREALLOCATE_H
 #define BLOCK_PREALLOCATE_H
 
+#include <stdatomic.h>
+
 #include "block/image.h"
 
 enum preallocation {
@@ -16,11 +18,13 @@ enum preallocation {
 /*
  * The image, open for writing, has no backing file and was not written yet. On
  * failure some of it may be allocated, and all of it still reads as zeroes.
+ * -ECANCELED soon after @stop is set.
  */
-int qcow2_preallocate(struct image *image, enum preallocation how);
+int qcow2_preallocate(struct image *image, enum preallocation how,
+		      const atomic_bool *stop);
 
 /* The same for a range of a file, which grows to hold it. */
 int file_preallocate(struct file *file, uint64_t offset, uint64_t length,
-		     enum preallocation how);
+		     enum preallocation how, const atomic_bool *stop);
 
 #endif

@@ -47,7 +47,8 @@ static void point(struct qcow2 *qcow2, struct qcow2_l2_slice *slice,
 
 /* Clusters from @offset on, as many as one slice and one run have room for. */
 static int preallocate_run(struct qcow2 *qcow2, uint64_t offset,
-			   enum preallocation how, uint64_t *ret_count)
+			   enum preallocation how, const atomic_bool *stop,
+			   uint64_t *ret_count)
 {
 	uint64_t wanted = div_round_up(qcow2->image.size - offset,
 				       qcow2->cluster_size),
@@ -61,7 +62,7 @@ static int preallocate_run(struct qcow2 *qcow2, uint64_t offset,
 	if (ret)
 		return ret;
 	ret = file_preallocate(qcow2->image.data, host,
-			       *ret_count << qcow2->cluster_bits, how);
+			       *ret_count << qcow2->cluster_bits, how, stop);
 	if (ret) {
 		if (!qcow2_has_data_file(qcow2) &&
 		    !MUTANT(NO_UNDO_OF_PREALLOCATION))
@@ -74,7 +75,8 @@ static int preallocate_run(struct qcow2 *qcow2, uint64_t offset,
 	return 0;
 }
 
-int qcow2_preallocate(struct image *image, enum preallocation how)
+int qcow2_preallocate(struct image *image, enum preallocation how,
+		      const atomic_bool *stop)
 {
 	struct qcow2 *qcow2 = qcow2_of(image);
 	uint64_t count;
@@ -82,7 +84,7 @@ int qcow2_preallocate(struct image *image, enum preallocation how)
 
 	for (uint64_t offset = 0; offset < image->size;
 	     offset += count << qcow2->cluster_bits) {
-		ret = preallocate_run(qcow2, offset, how, &count);
+		ret = preallocate_run(qcow2, offset, how, stop, &count);
 		if (ret)
 			return ret;
 	}
