@@ -25,11 +25,6 @@ void file_close(struct file *file)
 		file->ops->close(file);
 }
 
-uint64_t file_size(const struct file *file)
-{
-	return atomic_load_explicit(&file->size, memory_order_relaxed);
-}
-
 void file_grew(struct file *file, uint64_t end)
 {
 	uint_fast64_t size = file_size(file);

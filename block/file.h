@@ -79,7 +79,10 @@ void file_init(struct file *file, const struct file_ops *ops, uint64_t size);
 /* NULL is none. */
 void file_close(struct file *file);
 
-uint64_t file_size(const struct file *file);
+static inline uint64_t file_size(const struct file *file)
+{
+	return atomic_load_explicit(&file->size, memory_order_relaxed);
+}
 
 int file_read(struct file *file, void *buffer, size_t length, uint64_t offset);
 int file_write(struct file *file, const void *buffer, size_t length,

@@ -7,6 +7,7 @@
  *   qcow2_state.c	  what is in memory of an open image
  *   qcow2_open.c	  opening and closing, the ops table
  *   qcow2_cache.c	  pieces of L2 tables and refcount blocks in memory
+ *   qcow2_entry.c	  what an L1 or L2 entry says
  *   qcow2_map.c	  guest offset -> extent: the fast path's question
  *   qcow2_compressed.c	  reading compressed clusters
  *   qcow2_order.c	  what must be on disk before what
@@ -44,130 +45,10 @@
 #include "base/endian.h"
 #include "base/err.h"
 #include "block/image.h"
+#include "block/qcow2_cache.h"
 #include "block/qcow2_format.h"
-
-/* --- qcow2_header.c: the header, checked ---------------------------------- */
-
-struct qcow2_info {
-	unsigned int version;
-	unsigned int cluster_bits;
-	unsigned int refcount_order;
-	enum qcow2_compression compression;
-	uint64_t size; /* bytes, rounded down to a sector as QEMU does */
-	uint64_t incompatible;
-	uint64_t autoclear;
-	uint64_t l1_offset;
-	uint64_t l1_size; /* entries */
-	uint64_t reftable_offset;
-	uint64_t reftable_clusters;
-	uint64_t snapshots_offset;
-	uint64_t snapshot_count;
-	struct image_backing backing;
-};
-
-/*
- * Reads and checks the header and its extensions. Nothing in *ret_info needs
- * another look before it is used for a shift, a size or an allocation.
- */
-int qcow2_header_read(struct file *file, const struct image_options *options,
-		      struct qcow2_info *ret_info, struct err *err);
-
-/* --- qcow2_extension.c: the header extensions that matter ----------------- */
-
-/*
- * The area begins at @start (the header's length) and ends with its own end
- * mark or the first cluster, of @cluster_size bytes.
- */
-
-/*
- * The stated format of the backing file, cut to @room; empty if not stated.
- * -EUCLEAN: an extension does not end inside the first cluster.
- */
-int qcow2_extension_backing_format(struct file *file, uint64_t start,
-				   uint64_t cluster_size, char *ret_format,
-				   size_t room);
-
-/*
- * The front of the first extension of a type, with zeroes behind it if it is
- * shorter than @room; none is all zeroes.
- */
-int qcow2_extension_find(struct file *file, uint64_t start,
-			 uint64_t cluster_size, uint32_t type, void *ret_data,
-			 size_t room);
-
-/*
- * What the feature name table calls an incompatible feature; without control
- * characters, and empty where it is silent. @ret_name has room for a whole name
- * and a zero.
- */
-void qcow2_extension_feature_name(struct file *file, uint64_t start,
-				  uint64_t cluster_size, unsigned int bit,
-				  char *ret_name);
-
-/* --- qcow2_cache.c: slices of tables -------------------------------------- */
-
-struct inflated;
-struct qcow2;
-
-/*
- * What waits in memory, in the order in which it may reach the disk: nothing
- * of a stage is written before everything of the stages above it is durable.
- */
-enum qcow2_stage {
-	QCOW2_STAGE_REFCOUNTS, /* refcounts; guest data in new clusters */
-	QCOW2_STAGE_REFTABLE,  /* pointers to refcount blocks */
-	QCOW2_STAGE_L2,	       /* pointers to guest data */
-	QCOW2_STAGE_L1,	       /* pointers to L2 tables */
-	QCOW2_STAGES,
-};
-
-/* A slice is a whole table if that is smaller. */
-#define QCOW2_SLICE_BITS_MAX 12
-
-struct qcow2_slice {
-	uint64_t offset; /* in the file; 0: unused */
-	uint8_t *data;	 /* NULL until first used */
-	uint32_t next;	 /* in its bucket; index + 1, 0: the last */
-	bool dirty;
-	atomic_bool recent; /* [a] for the clock hand */
-};
-
-struct qcow2_cache {
-	struct qcow2 *qcow2;
-	enum qcow2_stage stage;
-	size_t slice_size;
-	uint32_t capacity; /* slices */
-	uint32_t used;	   /* slices that have data */
-	uint32_t hand;	   /* of the clock that picks whom to evict */
-	uint32_t bucket_mask;
-	uint32_t *buckets; /* index + 1, 0: empty */
-	struct qcow2_slice *slices;
-	uint32_t *dirty; /* indexes, dirty_count of them */
-	uint32_t dirty_count;
-};
-
-/* @bytes bounds the memory; there is always room for one slice. */
-int qcow2_cache_init(struct qcow2_cache *cache, struct qcow2 *qcow2,
-		     enum qcow2_stage stage, uint64_t bytes);
-void qcow2_cache_fini(struct qcow2_cache *cache);
-
-/* A table's slice that begins at @offset, from memory; NULL if not there. */
-const uint8_t *qcow2_cache_peek(const struct qcow2_cache *cache,
-				uint64_t offset);
-
-/* The same, read if need be. Valid until the next get from this cache. */
-int qcow2_cache_get(struct qcow2_cache *cache, uint64_t offset,
-		    uint8_t **ret_data);
-
-/* What the last get() returned was changed. */
-void qcow2_cache_mark_dirty(struct qcow2_cache *cache, uint64_t offset);
-
-/* Forgets the slices of a range whose clusters were freed. */
-void qcow2_cache_drop(struct qcow2_cache *cache, uint64_t offset,
-		      uint64_t length);
-
-/* Writes what is dirty. Only for qcow2_order.c, which knows when. */
-int qcow2_cache_write_back(struct qcow2_cache *cache);
+#include "block/qcow2_header.h"
+#include "block/qcow2_metadata.h"
 
 /* --- The image ------------------------------------------------------------ */
 
@@ -179,13 +60,6 @@ struct qcow2_table {
 	uint64_t dirty_first; /* of the entries not yet written: */
 	uint64_t dirty_end;   /* [first, end) */
 	bool moved;	      /* the header does not point here yet */
-};
-
-/* Clusters that hold tables: a hash set. */
-struct qcow2_metadata {
-	uint64_t *slots; /* cluster + 1; 0: empty */
-	uint64_t mask;	 /* slots - 1 */
-	uint64_t count;
 };
 
 /* Host clusters that follow each other. */
@@ -221,6 +95,7 @@ struct qcow2 {
 	unsigned int l2_bits;	    /* [c] log2 of the entries of an L2 table */
 	unsigned int slice_bits;    /* [c] log2 of the entries of a slice */
 	unsigned int refblock_bits; /* [c] log2 of the entries of a block */
+	bool is_plain; /* [c] neither subclusters nor a data file */
 	struct qcow2_table l1;
 	struct qcow2_table reftable; /* empty if read-only */
 	struct qcow2_cache l2_cache;
@@ -248,6 +123,18 @@ static inline uint64_t qcow2_cluster_of(const struct qcow2 *qcow2,
 					uint64_t offset)
 {
 	return offset >> qcow2->cluster_bits;
+}
+
+static inline uint64_t qcow2_in_cluster(const struct qcow2 *qcow2,
+					uint64_t offset)
+{
+	return offset & (qcow2->cluster_size - 1);
+}
+
+/* Of either cache; a table that is smaller is one slice. */
+static inline size_t qcow2_slice_size(const struct qcow2 *qcow2)
+{
+	return min_u64(qcow2->cluster_size, 1ULL << QCOW2_SLICE_BITS_MAX);
 }
 
 /* A range that touches several subclusters (or clusters) has this many. */
@@ -349,16 +236,6 @@ bool qcow2_decode(const struct qcow2 *qcow2, uint64_t offset,
 struct qcow2_entry qcow2_encode(const struct qcow2 *qcow2,
 				const struct qcow2_cluster *cluster);
 
-/* Where in the tables a guest offset is found. */
-struct qcow2_place {
-	uint64_t l1_index;
-	uint64_t slice_offset; /* of the slice in its L2 table */
-	uint64_t index;	       /* of the entry in the slice */
-	uint64_t left;	       /* entries from there to the slice's end */
-};
-
-struct qcow2_place qcow2_find(const struct qcow2 *qcow2, uint64_t offset);
-
 /* The offset of the L2 table, 0 for none; false if it cannot be right. */
 bool qcow2_l2_offset(const struct qcow2 *qcow2, uint64_t l1_entry,
 		     uint64_t *ret_offset);
@@ -372,18 +249,52 @@ static inline struct qcow2_entry qcow2_entry(const struct qcow2 *qcow2,
 					     const uint8_t *slice,
 					     uint64_t index)
 {
-	const be64 *at = (const be64 *)(slice + index * qcow2->entry_size);
+	bool extended = qcow2->subcluster_count > 1;
 
+	if (!extended)
+		return (struct qcow2_entry){
+			.word = qcow2_word_get(slice, index)};
 	return (struct qcow2_entry){
-		.word = be64_get(at[0]),
-		.bitmap = qcow2->entry_size > sizeof(at[0]) ? be64_get(at[1])
-							    : 0,
+		.word = qcow2_word_get(slice, 2 * index),
+		.bitmap = qcow2_word_get(slice, 2 * index + 1),
 	};
 }
 
 static inline uint64_t qcow2_l1_entry(const struct qcow2 *qcow2, uint64_t index)
 {
-	return be64_get(qcow2->l1.entries[index]);
+	return qcow2_word_get(qcow2->l1.entries, index);
+}
+
+static inline bool qcow2_has_table(const struct qcow2 *qcow2, uint64_t offset)
+{
+	uint64_t index = qcow2_cluster_of(qcow2, offset) >> qcow2->l2_bits;
+
+	return qcow2_l1_entry(qcow2, index) & QCOW2_OFFSET_MASK;
+}
+
+/* --- qcow2_map.c ---------------------------------------------------------- */
+
+/* Where in the tables a guest offset is found. */
+struct qcow2_place {
+	uint64_t l1_index;
+	uint64_t slice; /* its number */
+	uint64_t index; /* of the entry in the slice */
+	uint64_t left;	/* entries from there to the slice's end */
+};
+
+static inline struct qcow2_place qcow2_find(const struct qcow2 *qcow2,
+					    uint64_t offset)
+{
+	uint64_t guest = qcow2_cluster_of(qcow2, offset);
+	uint64_t entries = 1ULL << qcow2->slice_bits;
+	uint64_t index = guest & (entries - 1);
+
+	return (struct qcow2_place){
+		.l1_index = guest >> qcow2->l2_bits,
+		.slice = guest >> qcow2->slice_bits,
+		.index = index,
+		.left = entries - index,
+	};
 }
 
 /*
@@ -402,23 +313,6 @@ int qcow2_load(struct image *image, uint64_t offset);
 
 int qcow2_inflate(struct image *image, uint64_t offset, uint64_t length,
 		  struct cursor *to);
-
-/* --- qcow2_metadata.c ----------------------------------------------------- */
-
-/* Collects the tables of an open image; wrong ones fail a writer's opening. */
-int qcow2_metadata_init(struct qcow2 *qcow2, struct err *err);
-void qcow2_metadata_fini(struct qcow2 *qcow2);
-
-/*
- * Before the first write to clusters that will hold tables. -EUCLEAN: one of
- * them holds a table already, though it seemed to be free. -ENOMEM, -EFBIG.
- */
-int qcow2_metadata_claim(struct qcow2 *qcow2, uint64_t first, uint64_t count);
-void qcow2_metadata_remove(struct qcow2 *qcow2, uint64_t cluster);
-
-/* Does the range touch a table? Pure. */
-bool qcow2_metadata_overlaps(const struct qcow2 *qcow2, uint64_t offset,
-			     uint64_t length);
 
 /* --- qcow2_snapshot.c: where snapshots keep their tables ------------------ */
 
@@ -458,6 +352,11 @@ void qcow2_table_mark_dirty(struct qcow2_table *table, uint64_t first,
 			    uint64_t count);
 
 /* --- qcow2_refcount.c: how often each cluster is referred to -------------- */
+
+extern const struct qcow2_cache_kind qcow2_refcount_kind;
+
+/* How many slices the blocks have that so many table entries lead to. */
+uint64_t qcow2_refcount_slices(const struct qcow2 *qcow2, uint64_t entries);
 
 /* A cluster that no refcount block covers has none: 0. */
 int qcow2_refcount_get(struct qcow2 *qcow2, uint64_t cluster,
@@ -521,9 +420,14 @@ int qcow2_alloc_settle(struct qcow2 *qcow2);
 
 /* --- qcow2_l2.c: slices of L2 tables that may be changed ------------------ */
 
+extern const struct qcow2_cache_kind qcow2_l2_kind;
+
+/* How many slices the L2 tables have that a disk of that size needs. */
+uint64_t qcow2_l2_slices(const struct qcow2 *qcow2, uint64_t size);
+
 struct qcow2_l2_slice {
 	uint8_t *data;	 /* until the next get from the L2 cache */
-	uint64_t offset; /* in the file */
+	uint64_t number; /* in the L2 cache */
 	uint64_t index;	 /* of the entry for the guest offset */
 	uint64_t left;	 /* entries from there to the slice's end */
 };

@@ -186,8 +186,6 @@ static void forget(struct qcow2 *qcow2, uint64_t cluster)
 		qcow2_metadata_remove(qcow2, cluster);
 	if (!MUTANT(FREED_TAIL_REMEMBERED))
 		qcow2_compressed_forget(qcow2, cluster);
-	qcow2_cache_drop(&qcow2->l2_cache, cluster << qcow2->cluster_bits,
-			 qcow2->cluster_size);
 	add_free(qcow2->alloc, cluster, 1);
 }
 

@@ -1,11 +1,16 @@
 /*
- * block/qcow2_cache.c - slices of L2 tables and refcount blocks in memory.
+ * block/qcow2_cache.c - see qcow2_cache.h.
  *
- * A slice is at most 4 KiB of a table, found by its offset in the file through
- * a hash of chains, so that a lookup costs the same however large the cache
- * is. Memory is taken as slices come, up to the capacity; then a clock hand
- * passes over the slices and evicts one that was not used since its last
+ * All memory is reserved at the start and taken by the kernel as it is touched,
+ * so a huge disk costs what is used of it. When all slots have a tenant, a
+ * clock hand passes over them and evicts one that was not used since its last
  * round.
+ *
+ * A tenant moves out in this order: the index no longer leads to the slot, the
+ * slot's sequence becomes odd, its words change, the sequence becomes even, the
+ * index leads there for the new tenant. All of this is stored with release, and
+ * read in the same order with acquire, so who has seen any of it sees what came
+ * before when he looks at index and sequence again.
  *
  * Dirty slices are never written by the cache on its own account: evicting one
  * asks qcow2_order.c to write the whole stage, because what the slices say may
@@ -16,211 +21,275 @@
 #include <assert.h>
 #include <errno.h>
 #include <stdlib.h>
+#include <sys/mman.h>
+#include <unistd.h>
 
 #include "block/mutant.h"
 
-/* The golden ratio of 64 bits: spreads what differs only in a few bits. */
-#define HASH_FACTOR 0x9e3779b97f4a7c15ULL
-
-static uint32_t *cache_bucket(const struct qcow2_cache *cache, uint64_t offset)
+/* Zeroes, at least a page of them. */
+static void *reserve(uint64_t bytes)
 {
-	uint64_t hash = offset / cache->slice_size * HASH_FACTOR;
+	void *memory = mmap(NULL, bytes, PROT_READ | PROT_WRITE,
+			    MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 
-	return &cache->buckets[hash >> 32 & cache->bucket_mask];
+	return memory == MAP_FAILED ? NULL : memory;
+}
+
+static void unreserve(void *memory, uint64_t bytes)
+{
+	if (memory)
+		munmap(memory, bytes);
+}
+
+/*
+ * A few slices must not cost whole huge pages; but where there are so many, a
+ * lookup would spend more time on the pages' tables than on all the rest.
+ */
+#define HUGE_PAGES_FROM (16 * MIB)
+
+static void advise(void *memory, uint64_t bytes)
+{
+	madvise(memory, bytes,
+		bytes < HUGE_PAGES_FROM ? MADV_NOHUGEPAGE : MADV_HUGEPAGE);
+}
+
+static uint64_t index_bytes(uint64_t numbers)
+{
+	return numbers * sizeof(atomic_uint);
 }
 
 int qcow2_cache_init(struct qcow2_cache *cache, struct qcow2 *qcow2,
-		     enum qcow2_stage stage, uint64_t bytes)
+		     const struct qcow2_cache_kind *kind, size_t slice_size,
+		     uint64_t numbers, uint64_t bytes)
 {
-	uint32_t buckets = 1;
+	uint64_t slots = min_u64(min_u64(bytes / slice_size, numbers),
+				 INT32_MAX / 2);
 
 	cache->qcow2 = qcow2;
-	cache->stage = stage;
-	cache->slice_size = min_u64(qcow2->cluster_size,
-				    1ULL << QCOW2_SLICE_BITS_MAX);
-	cache->capacity = (uint32_t)max_u64(1,
-					    min_u64(bytes / cache->slice_size,
-						    INT32_MAX / 2));
-	while (buckets < cache->capacity)
-		buckets *= 2;
-	cache->bucket_mask = buckets - 1;
-	cache->buckets = calloc(buckets, sizeof(*cache->buckets));
-	cache->slices = calloc(cache->capacity, sizeof(*cache->slices));
-	cache->dirty = calloc(cache->capacity, sizeof(*cache->dirty));
-	if (!cache->buckets || !cache->slices || !cache->dirty)
+	cache->kind = kind;
+	cache->slice_bits = (unsigned int)__builtin_ctzl(slice_size);
+	cache->slice_size = slice_size;
+	cache->capacity = (uint32_t)max_u64(1, slots);
+	cache->numbers = max_u64(1, numbers);
+	cache->index = reserve(index_bytes(cache->numbers));
+	cache->slices = reserve(cache->capacity * slice_size);
+	cache->slots = calloc(cache->capacity, sizeof(*cache->slots));
+	cache->tenants = calloc(cache->capacity, sizeof(*cache->tenants));
+	cache->buffer = malloc(slice_size);
+	if (!cache->index || !cache->slices || !cache->slots ||
+	    !cache->tenants || !cache->buffer)
 		return -ENOMEM;
+	advise(cache->slices, cache->capacity * slice_size);
 	return 0;
 }
 
 void qcow2_cache_fini(struct qcow2_cache *cache)
 {
-	for (uint32_t i = 0; i < cache->used; i++)
-		free(cache->slices[i].data);
-	free(cache->slices);
-	free(cache->buckets);
-	free(cache->dirty);
+	unreserve(cache->index, index_bytes(cache->numbers));
+	unreserve(cache->slices, cache->capacity * cache->slice_size);
+	free(cache->slots);
+	free(cache->tenants);
+	free(cache->buffer);
 	*cache = (struct qcow2_cache){0};
 }
 
-static struct qcow2_slice *cache_find(const struct qcow2_cache *cache,
-				      uint64_t offset)
+int qcow2_cache_grow(struct qcow2_cache *cache, uint64_t numbers)
 {
-	uint32_t next = *cache_bucket(cache, offset);
-	struct qcow2_slice *slice;
+	void *index;
 
-	for (; next; next = slice->next) {
-		slice = &cache->slices[next - 1];
-		if (slice->offset == offset)
-			return slice;
-	}
-	return NULL;
-}
-
-/* Most often it is set already, and then no other CPU loses its cache line. */
-static void cache_touch(struct qcow2_slice *slice)
-{
-	if (!atomic_load_explicit(&slice->recent, memory_order_relaxed))
-		atomic_store_explicit(&slice->recent, true,
-				      memory_order_relaxed);
-}
-
-const uint8_t *qcow2_cache_peek(const struct qcow2_cache *cache,
-				uint64_t offset)
-{
-	struct qcow2_slice *slice = cache_find(cache, offset);
-
-	if (!slice)
-		return NULL;
-	cache_touch(slice);
-	return slice->data;
-}
-
-static void cache_insert(struct qcow2_cache *cache, struct qcow2_slice *slice,
-			 uint64_t offset)
-{
-	uint32_t *bucket = cache_bucket(cache, offset);
-
-	slice->offset = offset;
-	slice->next = *bucket;
-	*bucket = (uint32_t)(slice - cache->slices) + 1;
-}
-
-static void cache_remove(struct qcow2_cache *cache, struct qcow2_slice *slice)
-{
-	uint32_t self = (uint32_t)(slice - cache->slices) + 1;
-	uint32_t *link = cache_bucket(cache, slice->offset);
-
-	while (*link != self)
-		link = &cache->slices[*link - 1].next;
-	*link = slice->next;
-	slice->offset = 0;
-}
-
-/* A slice that has memory and belongs to no offset. */
-static int cache_victim(struct qcow2_cache *cache,
-			struct qcow2_slice **ret_slice)
-{
-	struct qcow2_slice *slice;
-	int ret;
-
-	if (cache->used < cache->capacity) {
-		slice = &cache->slices[cache->used];
-		slice->data = malloc(cache->slice_size);
-		if (!slice->data)
-			return -ENOMEM;
-		cache->used++;
-		*ret_slice = slice;
+	if (numbers <= cache->numbers)
 		return 0;
-	}
-	do {
-		slice = &cache->slices[cache->hand];
-		cache->hand = (cache->hand + 1) % cache->capacity;
-	} while (slice->offset && atomic_exchange(&slice->recent, false));
-	if (slice->dirty) {
-		ret = MUTANT(EVICTION_OUT_OF_ORDER)
-			      ? qcow2_cache_write_back(cache)
-			      : qcow2_order_write(cache->qcow2, cache->stage);
-		if (ret)
-			return ret;
-	}
-	if (slice->offset)
-		cache_remove(cache, slice);
-	*ret_slice = slice;
+	index = mremap(cache->index, index_bytes(cache->numbers),
+		       index_bytes(numbers), MREMAP_MAYMOVE);
+	if (index == MAP_FAILED)
+		return -ENOMEM;
+	cache->index = index;
+	cache->numbers = numbers;
 	return 0;
 }
 
-int qcow2_cache_get(struct qcow2_cache *cache, uint64_t offset,
-		    uint8_t **ret_data)
+/* The slot of a slice that is there. */
+static uint32_t find(const struct qcow2_cache *cache, uint64_t number)
 {
-	struct qcow2_slice *slice = cache_find(cache, offset);
+	uint32_t at = atomic_load(&cache->index[number]);
+
+	assert(at);
+	return at - 1;
+}
+
+static uint8_t *slice_of(const struct qcow2_cache *cache, uint32_t slot)
+{
+	return cache->slices + slot * cache->slice_size;
+}
+
+/* What is read in a slot from here on will be found to have changed. */
+static void evict(struct qcow2_cache *cache, uint32_t slot)
+{
+	struct qcow2_tenant *tenant = &cache->tenants[slot];
+
+	if (!tenant->is_there)
+		return;
+	atomic_store(&cache->index[tenant->number], 0);
+	tenant->is_there = false;
+}
+
+/* A slot that is not the last one to be used, by a round of the clock. */
+static uint32_t pick(struct qcow2_cache *cache)
+{
+	uint32_t slot;
+
+	do {
+		slot = cache->hand;
+		cache->hand = (cache->hand + 1) % cache->capacity;
+	} while (atomic_exchange(&cache->slots[slot].recent, false));
+	return slot;
+}
+
+/* A slot without a tenant. */
+static int vacate(struct qcow2_cache *cache, uint32_t *ret_slot)
+{
+	uint32_t slot;
 	int ret;
 
-	if (!slice) {
-		ret = cache_victim(cache, &slice);
-		if (ret)
-			return ret;
-		ret = file_read(cache->qcow2->image.file, slice->data,
-				cache->slice_size, offset);
-		if (ret)
-			return ret;
-		cache_insert(cache, slice, offset);
+	if (cache->first_vacant) {
+		slot = cache->first_vacant - 1;
+		cache->first_vacant = cache->tenants[slot].next;
+	} else if (cache->used < cache->capacity) {
+		slot = cache->used++;
+	} else {
+		slot = pick(cache);
+		if (cache->tenants[slot].is_dirty) {
+			ret = MUTANT(EVICTION_OUT_OF_ORDER)
+				      ? qcow2_cache_write_back(cache)
+				      : qcow2_order_write(cache->qcow2,
+							  cache->kind->stage);
+			if (ret)
+				return ret;
+		}
+		evict(cache, slot);
+		cache->evictions++;
 	}
-	cache_touch(slice);
-	*ret_data = slice->data;
+	*ret_slot = slot;
 	return 0;
 }
 
-void qcow2_cache_mark_dirty(struct qcow2_cache *cache, uint64_t offset)
+static void sequence_add(struct qcow2_cache *cache, uint32_t slot)
 {
-	struct qcow2_slice *slice = cache_find(cache, offset);
+	atomic_fetch_add(&cache->slots[slot].sequence, 1);
+}
 
-	assert(slice);
-	if (slice->dirty)
+static void fill(struct qcow2_cache *cache, uint32_t slot, uint64_t number)
+{
+	const uint64_t *from = (const uint64_t *)cache->buffer;
+	_Atomic uint64_t *to = (_Atomic uint64_t *)slice_of(cache, slot);
+
+	sequence_add(cache, slot);
+	for (size_t i = 0; i < cache->slice_size / sizeof(*to); i++)
+		atomic_store_explicit(&to[i], from[i], memory_order_release);
+	sequence_add(cache, slot);
+	cache->tenants[slot].number = number;
+	cache->tenants[slot].is_there = true;
+	atomic_store(&cache->index[number], slot + 1);
+}
+
+/* The kernel does not store atomically, so it reads into a buffer. */
+static int load(struct qcow2_cache *cache, uint64_t number, uint32_t *ret_slot)
+{
+	uint32_t slot;
+	int ret;
+
+	cache->misses++;
+	ret = file_read(cache->qcow2->image.file, cache->buffer,
+			cache->slice_size,
+			cache->kind->locate(cache->qcow2, number));
+	if (!ret)
+		ret = vacate(cache, &slot);
+	if (ret)
+		return ret;
+	fill(cache, slot, number);
+	*ret_slot = slot;
+	return 0;
+}
+
+int qcow2_cache_get(struct qcow2_cache *cache, uint64_t number,
+		    uint8_t **ret_slice)
+{
+	uint32_t at = atomic_load(&cache->index[number]), slot = at - 1;
+	int ret = at ? 0 : load(cache, number, &slot);
+
+	if (ret)
+		return ret;
+	atomic_store_explicit(&cache->slots[slot].recent, true,
+			      memory_order_relaxed);
+	*ret_slice = slice_of(cache, slot);
+	return 0;
+}
+
+void qcow2_cache_change_begin(struct qcow2_cache *cache, uint64_t number)
+{
+	sequence_add(cache, find(cache, number));
+}
+
+void qcow2_cache_change_end(struct qcow2_cache *cache, uint64_t number)
+{
+	sequence_add(cache, find(cache, number));
+}
+
+void qcow2_cache_mark_dirty(struct qcow2_cache *cache, uint64_t number)
+{
+	uint32_t slot = find(cache, number);
+	struct qcow2_tenant *tenant = &cache->tenants[slot];
+
+	if (tenant->is_dirty)
 		return;
-	slice->dirty = true;
-	cache->dirty[cache->dirty_count++] = (uint32_t)(slice - cache->slices);
-}
-
-static void cache_forget_dirty(struct qcow2_cache *cache, uint32_t index)
-{
-	uint32_t at = 0;
-
-	while (cache->dirty[at] != index)
-		at++;
-	cache->dirty[at] = cache->dirty[--cache->dirty_count];
-	cache->slices[index].dirty = false;
-}
-
-void qcow2_cache_drop(struct qcow2_cache *cache, uint64_t offset,
-		      uint64_t length)
-{
-	uint64_t end = offset + length;
-	struct qcow2_slice *slice;
-
-	for (; offset < end; offset += cache->slice_size) {
-		slice = cache_find(cache, offset);
-		if (!slice)
-			continue;
-		if (slice->dirty)
-			cache_forget_dirty(cache,
-					   (uint32_t)(slice - cache->slices));
-		cache_remove(cache, slice);
-	}
+	tenant->is_dirty = true;
+	tenant->next = cache->first_dirty;
+	cache->first_dirty = slot + 1;
 }
 
 int qcow2_cache_write_back(struct qcow2_cache *cache)
 {
-	struct qcow2_slice *slice;
+	struct qcow2_tenant *tenant;
+	uint32_t slot;
 	int ret;
 
-	while (cache->dirty_count) {
-		slice = &cache->slices[cache->dirty[cache->dirty_count - 1]];
-		ret = file_write(cache->qcow2->image.file, slice->data,
-				 cache->slice_size, slice->offset);
+	while (cache->first_dirty) {
+		slot = cache->first_dirty - 1;
+		tenant = &cache->tenants[slot];
+		ret = file_write(cache->qcow2->image.file,
+				 slice_of(cache, slot), cache->slice_size,
+				 cache->kind->locate(cache->qcow2,
+						     tenant->number));
 		if (ret)
 			return ret;
-		slice->dirty = false;
-		cache->dirty_count--;
+		tenant->is_dirty = false;
+		cache->first_dirty = tenant->next;
 	}
 	return 0;
+}
+
+/* Slices smaller than a page keep it, whatever lies beside them. */
+static void give_back(struct qcow2_cache *cache, uint32_t slot)
+{
+	struct qcow2_tenant *tenant = &cache->tenants[slot];
+
+	evict(cache, slot);
+	sequence_add(cache, slot);
+	if (is_aligned(cache->slice_size, (uint64_t)getpagesize()))
+		madvise(slice_of(cache, slot), cache->slice_size,
+			MADV_DONTNEED);
+	sequence_add(cache, slot);
+	tenant->next = cache->first_vacant;
+	cache->first_vacant = slot + 1;
+}
+
+void qcow2_cache_trim(struct qcow2_cache *cache)
+{
+	for (uint32_t slot = 0; slot < cache->used; slot++) {
+		if (!cache->tenants[slot].is_there ||
+		    atomic_exchange(&cache->slots[slot].recent, false) ||
+		    cache->tenants[slot].is_dirty)
+			continue;
+		give_back(cache, slot);
+	}
 }

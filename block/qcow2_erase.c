@@ -144,8 +144,7 @@ static int is_needed(struct qcow2 *qcow2, const struct area *area,
 			      has_backing(qcow2, area->offset);
 		return 0;
 	}
-	ret = qcow2_cache_get(&qcow2->l2_cache, table + place.slice_offset,
-			      &slice);
+	ret = qcow2_cache_get(&qcow2->l2_cache, place.slice, &slice);
 	if (!ret)
 		ret = find_changes(qcow2, slice, place.index, area, how,
 				   ret_needed);

@@ -14,6 +14,31 @@
 #include "block/inflated.h"
 #include "block/mutant.h"
 
+static unsigned int slice_bits_of_table(const struct qcow2 *qcow2)
+{
+	return qcow2->l2_bits - qcow2->slice_bits;
+}
+
+uint64_t qcow2_l2_slices(const struct qcow2 *qcow2, uint64_t size)
+{
+	return div_round_up(div_round_up(size, qcow2->cluster_size),
+			    1ULL << qcow2->slice_bits);
+}
+
+static uint64_t locate(const struct qcow2 *qcow2, uint64_t number)
+{
+	unsigned int bits = slice_bits_of_table(qcow2);
+	uint64_t in_table = number & ((1ULL << bits) - 1);
+
+	return (qcow2_l1_entry(qcow2, number >> bits) & QCOW2_OFFSET_MASK) +
+	       in_table * qcow2->l2_cache.slice_size;
+}
+
+const struct qcow2_cache_kind qcow2_l2_kind = {
+	.stage = QCOW2_STAGE_L2,
+	.locate = locate,
+};
+
 /* Writes a copy of the table at @old, or an empty one if that is 0. */
 static int write_table(struct qcow2 *qcow2, uint64_t old, uint64_t new)
 {
@@ -68,7 +93,7 @@ static int own_table(struct qcow2 *qcow2, uint64_t l1_index,
 	if (ret)
 		return ret;
 	qcow2_order_wrote(qcow2, QCOW2_STAGE_L2);
-	qcow2->l1.entries[l1_index] = be64_make(*ret_offset | QCOW2_COPIED);
+	qcow2_word_set(qcow2->l1.entries, l1_index, *ret_offset | QCOW2_COPIED);
 	qcow2_table_mark_dirty(&qcow2->l1, l1_index, 1);
 	if (old)
 		qcow2_alloc_release(qcow2, qcow2_cluster_of(qcow2, old), 1);
@@ -85,11 +110,10 @@ int qcow2_l2_own(struct qcow2 *qcow2, uint64_t offset,
 	ret = own_table(qcow2, place.l1_index, &table);
 	if (ret)
 		return ret;
-	ret_slice->offset = table + place.slice_offset;
+	ret_slice->number = place.slice;
 	ret_slice->index = place.index;
 	ret_slice->left = place.left;
-	return qcow2_cache_get(&qcow2->l2_cache, ret_slice->offset,
-			       &ret_slice->data);
+	return qcow2_cache_get(&qcow2->l2_cache, place.slice, &ret_slice->data);
 }
 
 struct qcow2_entry qcow2_l2_get(const struct qcow2 *qcow2,
@@ -98,16 +122,24 @@ struct qcow2_entry qcow2_l2_get(const struct qcow2 *qcow2,
 	return qcow2_entry(qcow2, slice->data, slice->index + at);
 }
 
+/* Two words must be seen to change as one. */
+static void set_extended(struct qcow2 *qcow2, struct qcow2_l2_slice *slice,
+			 uint64_t index, struct qcow2_entry entry)
+{
+	qcow2_cache_change_begin(&qcow2->l2_cache, slice->number);
+	qcow2_word_set(slice->data, 2 * index, entry.word);
+	qcow2_word_set(slice->data, 2 * index + 1, entry.bitmap);
+	qcow2_cache_change_end(&qcow2->l2_cache, slice->number);
+}
+
 void qcow2_l2_set(struct qcow2 *qcow2, struct qcow2_l2_slice *slice,
 		  uint64_t at, struct qcow2_entry entry)
 {
-	be64 *words =
-		(be64 *)(slice->data + (slice->index + at) * qcow2->entry_size);
-
-	words[0] = be64_make(entry.word);
-	if (qcow2->entry_size > sizeof(words[0]))
-		words[1] = be64_make(entry.bitmap);
-	qcow2_cache_mark_dirty(&qcow2->l2_cache, slice->offset);
+	if (qcow2->subcluster_count > 1)
+		set_extended(qcow2, slice, slice->index + at, entry);
+	else
+		qcow2_word_set(slice->data, slice->index + at, entry.word);
+	qcow2_cache_mark_dirty(&qcow2->l2_cache, slice->number);
 }
 
 void qcow2_l2_release(struct qcow2 *qcow2, const struct qcow2_cluster *old)

@@ -9,7 +9,13 @@
  * table and the snapshots' L1 tables. Snapshots' L2 tables are not in it, as
  * in QEMU's default; copy-on-write protects those.
  *
- * An open hash with linear probing, at most half full.
+ * The set is an open hash with linear probing, at most half full, that can be
+ * read while it changes. A cluster is never moved within a set; where one was
+ * removed, a mark keeps searches going that have to pass. When a set is half
+ * full, marks included, it is replaced by one of twice the size. It stays, for
+ * those who are still reading it: all the older ones together are smaller than
+ * the one in use. Who reads an old one may miss a cluster that becomes a table
+ * just now; nothing of a sound image leads there then.
  */
 #include "block/qcow2.h"
 
@@ -19,63 +25,112 @@
 
 /* A bound on the memory: 64 MiB, for images of many small clusters. */
 #define METADATA_CLUSTERS_MAX (4 * MIB)
+#define METADATA_SLOTS_MIN    64
 
 #define HASH_FACTOR 0x9e3779b97f4a7c15ULL
 
-static uint64_t home_slot(const struct qcow2_metadata *metadata,
-			  uint64_t cluster)
+enum { SLOT_EMPTY = 0, SLOT_REMOVED = 1, SLOT_CLUSTER = 2 /* + cluster */ };
+
+struct qcow2_metadata_set {
+	struct qcow2_metadata_set *older;
+	uint64_t mask; /* [c] slots - 1 */
+	uint64_t used; /* slots that are not empty */
+	_Atomic uint64_t slots[];
+};
+
+static struct qcow2_metadata_set *set_of(const struct qcow2_metadata *metadata)
 {
-	return (cluster * HASH_FACTOR >> 32) & metadata->mask;
+	return atomic_load_explicit(&metadata->set, memory_order_acquire);
 }
 
-/* The slot that holds the cluster, or the empty one where it would be. */
-static uint64_t find_slot(const struct qcow2_metadata *metadata,
-			  uint64_t cluster)
+static uint64_t first_slot(const struct qcow2_metadata_set *set,
+			   uint64_t cluster)
 {
-	uint64_t slot = home_slot(metadata, cluster);
-
-	while (metadata->slots[slot] && metadata->slots[slot] != cluster + 1)
-		slot = (slot + 1) & metadata->mask;
-	return slot;
+	return cluster * HASH_FACTOR >> 32 & set->mask;
 }
 
-static int metadata_resize(struct qcow2_metadata *metadata, uint64_t slots)
+/* Where the cluster is, or the empty slot where the search for it ends. */
+static uint64_t find_slot(const struct qcow2_metadata_set *set,
+			  uint64_t cluster, uint64_t *ret_content)
 {
-	struct qcow2_metadata larger = {
-		.slots = calloc(slots, sizeof(*larger.slots)),
-		.mask = slots - 1,
-		.count = metadata->count,
-	};
+	uint64_t slot = first_slot(set, cluster);
 
-	if (!larger.slots)
+	for (;; slot = (slot + 1) & set->mask) {
+		*ret_content = atomic_load_explicit(&set->slots[slot],
+						    memory_order_acquire);
+		if (*ret_content == SLOT_EMPTY ||
+		    *ret_content == cluster + SLOT_CLUSTER)
+			return slot;
+	}
+}
+
+static void set_slot(struct qcow2_metadata_set *set, uint64_t slot,
+		     uint64_t content)
+{
+	atomic_store_explicit(&set->slots[slot], content, memory_order_release);
+}
+
+/* Into the first slot that was removed on the way, if there is one. */
+static bool set_add(struct qcow2_metadata_set *set, uint64_t cluster)
+{
+	uint64_t content, end = find_slot(set, cluster, &content);
+	uint64_t slot = first_slot(set, cluster);
+
+	if (content != SLOT_EMPTY)
+		return false;
+	while (slot != end && atomic_load(&set->slots[slot]) != SLOT_REMOVED)
+		slot = (slot + 1) & set->mask;
+	set_slot(set, slot, cluster + SLOT_CLUSTER);
+	set->used += slot == end;
+	return true;
+}
+
+static int replace_set(struct qcow2_metadata *metadata, uint64_t slots)
+{
+	struct qcow2_metadata_set *old = set_of(metadata), *new;
+	uint64_t content;
+
+	new = calloc(1, sizeof(*new) + slots * sizeof(new->slots[0]));
+	if (!new)
 		return -ENOMEM;
-	for (uint64_t i = 0; metadata->slots && i <= metadata->mask; i++)
-		if (metadata->slots[i])
-			larger.slots[find_slot(&larger,
-					       metadata->slots[i] - 1)] =
-				metadata->slots[i];
-	free(metadata->slots);
-	*metadata = larger;
+	new->mask = slots - 1;
+	new->older = old;
+	for (uint64_t i = 0; old && i <= old->mask; i++) {
+		content = atomic_load(&old->slots[i]);
+		if (content >= SLOT_CLUSTER)
+			set_add(new, content - SLOT_CLUSTER);
+	}
+	atomic_store_explicit(&metadata->set, new, memory_order_release);
 	return 0;
+}
+
+/* Nobody else reads them. */
+static void free_older(struct qcow2_metadata_set *set)
+{
+	struct qcow2_metadata_set *older = set->older;
+
+	set->older = NULL;
+	for (set = older; set; set = older) {
+		older = set->older;
+		free(set);
+	}
 }
 
 static int metadata_add(struct qcow2 *qcow2, uint64_t cluster)
 {
 	struct qcow2_metadata *metadata = &qcow2->metadata;
-	uint64_t slot;
+	struct qcow2_metadata_set *set = set_of(metadata);
 	int ret;
 
 	if (metadata->count >= METADATA_CLUSTERS_MAX)
 		return -EFBIG;
-	if (2 * (metadata->count + 1) > metadata->mask) {
-		ret = metadata_resize(metadata, 2 * (metadata->mask + 1));
+	if (2 * (set->used + 1) > set->mask) {
+		ret = replace_set(metadata, 2 * (set->mask + 1));
 		if (ret)
 			return ret;
 	}
-	slot = find_slot(metadata, cluster);
-	if (metadata->slots[slot])
+	if (!set_add(set_of(metadata), cluster))
 		return -EEXIST;
-	metadata->slots[slot] = cluster + 1;
 	metadata->count++;
 	return 0;
 }
@@ -97,45 +152,35 @@ int qcow2_metadata_claim(struct qcow2 *qcow2, uint64_t first, uint64_t count)
 	return ret;
 }
 
-/* May what is in @slot move to @hole without a search missing it? */
-static bool may_move(const struct qcow2_metadata *metadata, uint64_t slot,
-		     uint64_t hole)
-{
-	uint64_t home = home_slot(metadata, metadata->slots[slot] - 1);
-
-	return ((slot - home) & metadata->mask) >=
-	       ((slot - hole) & metadata->mask);
-}
-
+/* No search has to pass the last slot of a row: so it becomes empty again. */
 void qcow2_metadata_remove(struct qcow2 *qcow2, uint64_t cluster)
 {
-	struct qcow2_metadata *metadata = &qcow2->metadata;
-	uint64_t hole = find_slot(metadata, cluster), slot = hole;
+	struct qcow2_metadata_set *set = set_of(&qcow2->metadata);
+	uint64_t content, slot = find_slot(set, cluster, &content);
 
-	if (!metadata->slots[hole])
+	if (content == SLOT_EMPTY)
 		return;
-	metadata->count--;
-	for (;;) {
-		metadata->slots[hole] = 0;
-		do {
-			slot = (slot + 1) & metadata->mask;
-			if (!metadata->slots[slot])
-				return;
-		} while (!may_move(metadata, slot, hole));
-		metadata->slots[hole] = metadata->slots[slot];
-		hole = slot;
+	qcow2->metadata.count--;
+	set_slot(set, slot, SLOT_REMOVED);
+	if (atomic_load(&set->slots[(slot + 1) & set->mask]) != SLOT_EMPTY)
+		return;
+	for (; atomic_load(&set->slots[slot]) == SLOT_REMOVED; set->used--) {
+		set_slot(set, slot, SLOT_EMPTY);
+		slot = (slot - 1) & set->mask;
 	}
 }
 
 bool qcow2_metadata_overlaps(const struct qcow2 *qcow2, uint64_t offset,
 			     uint64_t length)
 {
-	const struct qcow2_metadata *metadata = &qcow2->metadata;
-	uint64_t last = qcow2_cluster_of(qcow2, offset + length - 1);
+	const struct qcow2_metadata_set *set = set_of(&qcow2->metadata);
+	uint64_t last = qcow2_cluster_of(qcow2, offset + length - 1), content;
 
-	for (uint64_t i = qcow2_cluster_of(qcow2, offset); i <= last; i++)
-		if (metadata->slots[find_slot(metadata, i)])
+	for (uint64_t i = qcow2_cluster_of(qcow2, offset); i <= last; i++) {
+		find_slot(set, i, &content);
+		if (content != SLOT_EMPTY)
 			return true;
+	}
 	return false;
 }
 
@@ -214,7 +259,7 @@ int qcow2_metadata_init(struct qcow2 *qcow2, struct err *err)
 	const char *name = qcow2->image.name;
 	int ret;
 
-	ret = metadata_resize(&qcow2->metadata, 64);
+	ret = replace_set(&qcow2->metadata, METADATA_SLOTS_MIN);
 	if (!ret)
 		ret = add_range(qcow2, 0, 1);
 	if (!ret)
@@ -235,11 +280,16 @@ int qcow2_metadata_init(struct qcow2 *qcow2, struct err *err)
 	if (ret)
 		return err_errno(err, -ret, "cannot read the tables of %s",
 				 name);
+	free_older(set_of(&qcow2->metadata));
 	return 0;
 }
 
 void qcow2_metadata_fini(struct qcow2 *qcow2)
 {
-	free(qcow2->metadata.slots);
+	struct qcow2_metadata_set *set = set_of(&qcow2->metadata);
+
+	if (set)
+		free_older(set);
+	free(set);
 	qcow2->metadata = (struct qcow2_metadata){0};
 }

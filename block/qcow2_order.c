@@ -92,11 +92,11 @@ static bool stage_is_dirty(const struct qcow2 *qcow2, enum qcow2_stage stage)
 {
 	switch (stage) {
 	case QCOW2_STAGE_REFCOUNTS:
-		return qcow2->refcount_cache.dirty_count;
+		return qcow2_cache_is_dirty(&qcow2->refcount_cache);
 	case QCOW2_STAGE_REFTABLE:
 		return table_is_dirty(&qcow2->reftable);
 	case QCOW2_STAGE_L2:
-		return qcow2->l2_cache.dirty_count;
+		return qcow2_cache_is_dirty(&qcow2->l2_cache);
 	default:
 		return table_is_dirty(&qcow2->l1);
 	}

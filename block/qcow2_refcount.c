@@ -60,8 +60,8 @@ void qcow2_refcount_write(uint8_t *data, uint64_t index, unsigned int order,
 
 /* Where a cluster's refcount is: a slice of a block, and an entry in it. */
 struct refcount_place {
-	uint64_t slice_offset;
-	uint8_t *slice; /* NULL: no block covers the cluster */
+	uint64_t number; /* of the slice */
+	uint8_t *slice;	 /* NULL: no block covers the cluster */
 	uint64_t index;
 	uint64_t count; /* entries of a slice */
 };
@@ -75,22 +75,45 @@ static uint64_t block_offset(const struct qcow2 *qcow2, uint64_t cluster)
 	return be64_get(qcow2->reftable.entries[index]) & QCOW2_REFTABLE_MASK;
 }
 
+static uint64_t entries_of_slice(const struct qcow2 *qcow2)
+{
+	return qcow2->refcount_cache.slice_size * 8 >>
+	       qcow2->info.refcount_order;
+}
+
+static uint64_t locate(const struct qcow2 *qcow2, uint64_t number)
+{
+	uint64_t entries = entries_of_slice(qcow2);
+	uint64_t in_block = number * entries &
+			    ((1ULL << qcow2->refblock_bits) - 1);
+
+	return block_offset(qcow2, number * entries) +
+	       in_block / entries * qcow2->refcount_cache.slice_size;
+}
+
+const struct qcow2_cache_kind qcow2_refcount_kind = {
+	.stage = QCOW2_STAGE_REFCOUNTS,
+	.locate = locate,
+};
+
+uint64_t qcow2_refcount_slices(const struct qcow2 *qcow2, uint64_t entries)
+{
+	return entries * (qcow2->cluster_size / qcow2_slice_size(qcow2));
+}
+
 static int find_place(struct qcow2 *qcow2, uint64_t cluster,
 		      struct refcount_place *ret_place)
 {
-	uint64_t in_block = cluster & ((1ULL << qcow2->refblock_bits) - 1);
-	uint64_t slice_size = qcow2->refcount_cache.slice_size;
-	uint64_t count = slice_size * 8 >> qcow2->info.refcount_order;
-	uint64_t offset = block_offset(qcow2, cluster);
+	uint64_t count = entries_of_slice(qcow2);
 
 	*ret_place = (struct refcount_place){
-		.slice_offset = offset + in_block / count * slice_size,
-		.index = in_block % count,
+		.number = cluster / count,
+		.index = cluster % count,
 		.count = count,
 	};
-	if (!offset)
+	if (!block_offset(qcow2, cluster))
 		return 0;
-	return qcow2_cache_get(&qcow2->refcount_cache, ret_place->slice_offset,
+	return qcow2_cache_get(&qcow2->refcount_cache, ret_place->number,
 			       &ret_place->slice);
 }
 
@@ -120,7 +143,7 @@ int qcow2_refcount_set(struct qcow2 *qcow2, uint64_t cluster, uint64_t refcount)
 		return -EIO;
 	qcow2_refcount_write(place.slice, place.index,
 			     qcow2->info.refcount_order, refcount);
-	qcow2_cache_mark_dirty(&qcow2->refcount_cache, place.slice_offset);
+	qcow2_cache_mark_dirty(&qcow2->refcount_cache, place.number);
 	return 0;
 }
 

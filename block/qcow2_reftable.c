@@ -103,6 +103,17 @@ static int write_all(struct qcow2 *qcow2, const struct plan *plan,
 	return ret ? ret : write_table(qcow2, plan, ret_table);
 }
 
+/* The last of what can fail. */
+static int grow_cache(struct qcow2 *qcow2, struct qcow2_table *table)
+{
+	int ret = qcow2_cache_grow(&qcow2->refcount_cache,
+				   qcow2_refcount_slices(qcow2, table->count));
+
+	if (ret)
+		free(table->entries);
+	return ret;
+}
+
 int qcow2_reftable_grow(struct qcow2 *qcow2)
 {
 	struct qcow2_table *old = &qcow2->reftable, table;
@@ -116,6 +127,8 @@ int qcow2_reftable_grow(struct qcow2 *qcow2)
 	if (ret)
 		return ret;
 	ret = write_all(qcow2, &plan, &table);
+	if (!ret)
+		ret = grow_cache(qcow2, &table);
 	for (uint64_t i = 0; ret && i < plan_clusters(&plan); i++)
 		if (!MUTANT(NO_UNDO_OF_REFTABLE_CLAIM))
 			qcow2_metadata_remove(qcow2, plan.start + i);

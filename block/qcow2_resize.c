@@ -156,7 +156,9 @@ static int grow(struct qcow2 *qcow2, uint64_t size, struct err *err)
 		ret = change_tables(qcow2, old, old, l1_size, err);
 	if (ret)
 		return ret;
-	ret = zero_tail(qcow2, size);
+	ret = qcow2_cache_grow(&qcow2->l2_cache, qcow2_l2_slices(qcow2, size));
+	if (!ret)
+		ret = zero_tail(qcow2, size);
 	if (!ret)
 		ret = resize_data_file(qcow2, size);
 	if (!ret)

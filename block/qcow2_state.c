@@ -29,16 +29,6 @@ static int table_load(struct qcow2 *qcow2, struct qcow2_table *table,
 			 count * sizeof(be64), offset);
 }
 
-static uint64_t l2_cache_bytes(const struct qcow2 *qcow2, uint64_t wanted)
-{
-	uint64_t clusters = div_round_up(qcow2->image.size,
-					 qcow2->cluster_size);
-
-	return wanted ? wanted
-		      : min_u64(clusters * qcow2->entry_size + 4 * KIB,
-				L2_CACHE_MAX);
-}
-
 static void set_geometry(struct qcow2 *qcow2)
 {
 	unsigned int cluster_bits = qcow2->info.cluster_bits;
@@ -50,6 +40,7 @@ static void set_geometry(struct qcow2 *qcow2)
 	qcow2->entry_size = 1UL << entry_bits;
 	qcow2->subcluster_count = extended ? QCOW2_SUBCLUSTERS : 1;
 	qcow2->subcluster_bits = cluster_bits - (extended ? 5 : 0);
+	qcow2->is_plain = !extended && !qcow2_has_data_file(qcow2);
 	qcow2->l2_bits = cluster_bits - entry_bits;
 	qcow2->slice_bits = (unsigned int)min_u64(cluster_bits,
 						  QCOW2_SLICE_BITS_MAX) -
@@ -67,8 +58,11 @@ static int init_reader(struct qcow2 *qcow2, uint64_t l2_cache_size)
 
 	ret = table_load(qcow2, &qcow2->l1, info->l1_offset, info->l1_size);
 	if (!ret)
-		ret = qcow2_cache_init(&qcow2->l2_cache, qcow2, QCOW2_STAGE_L2,
-				       l2_cache_bytes(qcow2, l2_cache_size));
+		ret = qcow2_cache_init(&qcow2->l2_cache, qcow2, &qcow2_l2_kind,
+				       qcow2_slice_size(qcow2),
+				       qcow2_l2_slices(qcow2, info->size),
+				       l2_cache_size ? l2_cache_size
+						     : L2_CACHE_MAX);
 	if (ret)
 		return ret;
 	qcow2->inflated = inflated_new(info->compression, qcow2->cluster_size);
@@ -83,9 +77,11 @@ static int init_writer(struct qcow2 *qcow2)
 	ret = table_load(qcow2, &qcow2->reftable, info->reftable_offset,
 			 info->reftable_clusters << (info->cluster_bits - 3));
 	if (!ret)
-		ret = qcow2_cache_init(&qcow2->refcount_cache, qcow2,
-				       QCOW2_STAGE_REFCOUNTS,
-				       REFCOUNT_CACHE_BYTES);
+		ret = qcow2_cache_init(
+			&qcow2->refcount_cache, qcow2, &qcow2_refcount_kind,
+			qcow2_slice_size(qcow2),
+			qcow2_refcount_slices(qcow2, qcow2->reftable.count),
+			REFCOUNT_CACHE_BYTES);
 	if (ret)
 		return ret;
 	qcow2->alloc = calloc(1, sizeof(*qcow2->alloc));
