@@ -2,7 +2,8 @@
  * block/qcow2_extension.c - header extensions; see qcow2.h.
  *
  * They are only read. Since no writer here ever rewrites the header as a
- * whole, all of them, known or not, stay as they are.
+ * whole, all of them, known or not, stay as they are. Of several of a type the
+ * last one counts, as in QEMU, whose tools add new ones at the end.
  */
 #include "block/qcow2.h"
 
@@ -49,14 +50,16 @@ int qcow2_extension_find(struct file *file, uint64_t start,
 	int ret;
 
 	memset(ret_data, 0, room);
-	for (;;) {
-		ret = walk_next(&walk);
-		if (ret <= 0)
-			return ret;
-		if (walk.type == type)
-			return file_read(file, ret_data,
-					 min_u64(walk.length, room), walk.data);
+	while ((ret = walk_next(&walk)) > 0) {
+		if (walk.type != type)
+			continue;
+		memset(ret_data, 0, room);
+		ret = file_read(file, ret_data, min_u64(walk.length, room),
+				walk.data);
+		if (ret)
+			break;
 	}
+	return ret;
 }
 
 int qcow2_extension_backing_format(struct file *file, uint64_t start,

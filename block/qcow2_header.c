@@ -305,6 +305,11 @@ static int check_snapshots(struct reader *reader)
 
 	info->snapshot_count = be32_get(reader->header.nb_snapshots);
 	info->snapshots_offset = be64_get(reader->header.snapshots_offset);
+	if (!is_aligned(info->snapshots_offset, 1ULL << info->cluster_bits))
+		return err_set(reader->err, EUCLEAN,
+			       "the snapshot table of %s is not where it can "
+			       "be: at %#" PRIx64,
+			       reader->name, info->snapshots_offset);
 	if (!info->snapshot_count)
 		return 0;
 	if (info->snapshot_count > QCOW2_SNAPSHOTS_MAX)
@@ -347,21 +352,27 @@ static int read_backing_name(struct reader *reader)
 	return 0;
 }
 
+/* Walks over all extensions, so that none is cut off. */
 static int read_backing_format(struct reader *reader)
 {
 	struct image_backing *backing = &reader->info->backing;
 	int ret;
 
-	if (!backing->name[0])
-		return 0;
 	ret = qcow2_extension_backing_format(
 		reader->file, be32_get(reader->header.header_length),
 		1U << reader->info->cluster_bits, backing->format,
 		sizeof(backing->format));
+	if (ret == -EUCLEAN)
+		return err_set(reader->err, EUCLEAN,
+			       "the header extensions of %s do not end in its "
+			       "first cluster",
+			       reader->name);
 	if (ret)
 		return err_errno(reader->err, -ret,
 				 "cannot read the header extensions of %s",
 				 reader->name);
+	if (!backing->name[0])
+		backing->format[0] = '\0';
 	return 0;
 }
 

@@ -56,8 +56,8 @@ int qcow2_extension_backing_format(struct file *file, uint64_t start,
 				   size_t room);
 
 /*
- * The front of the first extension of a type, with zeroes behind it if it is
- * shorter than @room; none is all zeroes.
+ * The front of the last extension of a type, with zeroes behind it if it is
+ * shorter than @room; none is all zeroes. -EUCLEAN as above.
  */
 int qcow2_extension_find(struct file *file, uint64_t start,
 			 uint64_t cluster_size, uint32_t type, void *ret_data,

@@ -267,6 +267,16 @@ static const struct header_case cases[] = {
 	 -EUCLEAN,
 	 "header extensions",
 	 -EUCLEAN},
+	{"unknown extension past the first cluster",
+	 {{F_EXTENSIONS, 8, 0x12345678ffffffff}},
+	 -EUCLEAN,
+	 "header extensions",
+	 -EUCLEAN},
+	{"place of no snapshots that cannot be",
+	 {{F_SNAPSHOTS_OFFSET, 8, 0x1234567890abcdef}},
+	 -EUCLEAN,
+	 "snapshot table",
+	 -EUCLEAN},
 	{"unknown extension",
 	 {{F_EXTENSIONS, 8, 0x1234567800000003}},
 	 0,
@@ -325,6 +335,30 @@ static void headers_are_checked(void)
 		open_case(&cases[i], false);
 		open_case(&cases[i], true);
 	}
+}
+
+/* QEMU's tools add a new one at the end. */
+static void last_extension_counts(void)
+{
+	static const struct patch patches[] = {
+		{F_BACKING_OFFSET, 8, 0x200},
+		{F_BACKING_SIZE, 4, 1},
+		{0x200, 1, 'b'},
+		{F_EXTENSIONS, 8, 0xe2792aca00000005},
+		{F_EXTENSIONS + 8, 5, 0x71636f7732}, /* "qcow2" */
+		{F_EXTENSIONS + 16, 8, 0xe2792aca00000003},
+		{F_EXTENSIONS + 24, 3, 0x726177}, /* "raw" */
+	};
+	struct image_options options = {.name = "test"};
+	struct file *file = make_image();
+	struct image *image = NULL;
+	struct err err;
+
+	for (size_t i = 0; i < ARRAY_LENGTH(patches); i++)
+		patch(file, &patches[i]);
+	CHECK_EQUAL(qcow2_open(file, &options, &image, &err), 0);
+	CHECK(!strcmp(image->backing_ref.format, "raw"));
+	image_close(image);
 }
 
 static void short_files_are_refused(void)
@@ -409,6 +443,7 @@ int main(int argc, char **argv)
 {
 	static const struct test tests[] = {
 		TEST(headers_are_checked),
+		TEST(last_extension_counts),
 		TEST(short_files_are_refused),
 		TEST(random_headers_do_no_harm),
 		TEST(autoclear_bits_are_cleared_by_writers),
