@@ -115,18 +115,30 @@ static uint64_t make_entry(const struct qcow2 *qcow2, uint64_t offset,
 	return QCOW2_COMPRESSED_FLAG | sectors << x | offset;
 }
 
+/* The table for the entry, and what it says so far. */
+static int find_old(struct qcow2 *qcow2, uint64_t offset,
+		    struct qcow2_l2_slice *slice, struct qcow2_cluster *ret_old)
+{
+	struct qcow2_entry entry;
+	int ret = qcow2_l2_own(qcow2, offset, slice);
+
+	if (ret)
+		return ret;
+	entry = qcow2_l2_get(qcow2, slice, 0);
+	if (!qcow2_decode(qcow2, offset, entry, ret_old))
+		return qcow2_bad_l2(qcow2, offset, entry);
+	return 0;
+}
+
 /* The point of no return: the bytes are where the entry will say. */
 static int publish(struct qcow2 *qcow2, uint64_t offset, uint64_t entry)
 {
 	struct qcow2_l2_slice slice;
 	struct qcow2_cluster old;
-	int ret = qcow2_l2_own(qcow2, offset, &slice);
+	int ret = find_old(qcow2, offset, &slice, &old);
 
 	if (ret)
 		return ret;
-	if (!qcow2_decode(qcow2, offset, qcow2_l2_get(qcow2, &slice, 0), &old))
-		return qcow2_bad_l2(qcow2, offset,
-				    qcow2_l2_get(qcow2, &slice, 0));
 	qcow2_order_wrote(qcow2, QCOW2_STAGE_REFCOUNTS);
 	qcow2_l2_set(qcow2, &slice, 0, (struct qcow2_entry){.word = entry});
 	qcow2_l2_release(qcow2, &old);
@@ -163,6 +175,8 @@ int qcow2_write_compressed(struct image *image, uint64_t offset,
 			   const void *packed, size_t length)
 {
 	struct qcow2 *qcow2 = qcow2_of(image);
+	struct qcow2_l2_slice slice;
+	struct qcow2_cluster old;
 	struct packing packing;
 	int ret;
 
@@ -174,6 +188,9 @@ int qcow2_write_compressed(struct image *image, uint64_t offset,
 	    length >= qcow2->cluster_size)
 		return -EINVAL;
 	ret = qcow2_alloc_make_room(qcow2);
+	/* A table that has to be made comes before its data, here as always. */
+	if (!ret)
+		ret = find_old(qcow2, offset, &slice, &old);
 	if (ret)
 		return ret;
 	ret = pack_in_tail(qcow2, length, &packing);

@@ -156,6 +156,26 @@ static void clusters_share_a_host_cluster(void)
 	CHECK_EQUAL(block_close(block), 0);
 }
 
+/* As for other writes, so that what follows lies behind it. */
+static void table_lies_before_its_data(void)
+{
+	struct qcow2_create_options create = TEST_CREATE(CLUSTERS * 4096, 12, 3,
+							 4, QCOW2_DEFLATE);
+	struct file *file = test_image_new(&create);
+	struct image *image = test_image_open(file, 0, NULL);
+	uint64_t before = file_size(file);
+	struct block *block;
+	be64 entry;
+
+	REQUIRE(image);
+	block = block_new(image);
+	CHECK_EQUAL(block_write_compressed(block, 0, packed, 60), 0);
+	CHECK_EQUAL(block_flush(block), 0);
+	CHECK_EQUAL(file_read(file, &entry, sizeof(entry), before), 0);
+	CHECK_EQUAL(be64_get(entry), QCOW2_COMPRESSED_FLAG | (before + 4096));
+	CHECK_EQUAL(block_close(block), 0);
+}
+
 static void wrong_requests_are_refused(void)
 {
 	struct qcow2_create_options create = TEST_CREATE(CLUSTERS * 4096, 12, 3,
@@ -199,6 +219,7 @@ int main(int argc, char **argv)
 	static const struct test tests[] = {
 		TEST(contents_and_references_are_right),
 		TEST(clusters_share_a_host_cluster),
+		TEST(table_lies_before_its_data),
 		TEST(wrong_requests_are_refused),
 		TEST(noise_is_not_compressed),
 	};
