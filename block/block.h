@@ -51,6 +51,11 @@ struct block_options {
 	bool snapshot;	    /* writes go to a nameless overlay */
 	bool write_backing; /* the image's backing file, too: for tools */
 	bool no_lock; /* open it although others may be writing: for tools */
+	/*
+	 * Qcow2 says of what was zeroed or discarded that it is zeroes, even
+	 * where nothing beneath could show; as QEMU does: for tools.
+	 */
+	bool explicit_zeroes;
 };
 
 struct block;

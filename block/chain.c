@@ -64,8 +64,10 @@ static int open_image(const char *path, const char *name,
 	if (ret) {
 		file_close(options.data_file);
 		file_close(file);
+		return ret;
 	}
-	return ret;
+	(*ret_image)->explicit_zeroes = disk->explicit_zeroes;
+	return 0;
 }
 
 static int check_new(const struct image *top, const struct image *image,

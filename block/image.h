@@ -97,6 +97,7 @@ struct image {
 	uint64_t size; /* multiple of BLOCK_SECTOR; only resize() changes it */
 	uint64_t discard_granularity; /* [c] */
 	bool read_only;		      /* [c] */
+	bool explicit_zeroes;	      /* [c] see struct block_options */
 };
 
 struct image_options {

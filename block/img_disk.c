@@ -140,6 +140,7 @@ static int open_chain(struct img_disk *disk, const struct img_open *open,
 		.snapshot = open->snapshot,
 		.write_backing = open->write_backing,
 		.no_lock = open->no_lock,
+		.explicit_zeroes = open->explicit_zeroes,
 		.data_file = open->data_file,
 		.snapshot_id = open->snapshot_id,
 		.l2_cache_size = open->l2_cache_size,
@@ -325,14 +326,39 @@ static int zero_part(struct img_disk *disk, uint64_t offset, size_t length)
 	return img_disk_write(disk, offset, zeroes, length);
 }
 
+static bool is_zero(struct img_disk *disk, uint64_t offset, size_t length)
+{
+	uint8_t data[BLOCK_SECTOR];
+
+	if (img_disk_read(disk, offset, data, length))
+		return false;
+	for (size_t i = 0; i < length; i++)
+		if (data[i])
+			return false;
+	return true;
+}
+
+/* The whole sectors that a range touches, if what it leaves out is zeroes. */
+static void widen(struct img_disk *disk, uint64_t *start, uint64_t *end)
+{
+	uint64_t first = align_down(*start, BLOCK_SECTOR);
+	uint64_t last = align_up(*end, BLOCK_SECTOR);
+
+	if (is_zero(disk, first, *start - first))
+		*start = first;
+	if (last <= disk->size && is_zero(disk, *end, last - *end))
+		*end = last;
+}
+
 int img_disk_write_zeroes(struct img_disk *disk, uint64_t offset,
 			  uint64_t length, bool may_unmap)
 {
 	uint64_t end = offset + length, first, last;
 	int ret = check_range(disk, offset, length);
 
-	if (ret)
+	if (ret || !length)
 		return ret;
+	widen(disk, &offset, &end);
 	first = min_u64(align_up(offset, BLOCK_SECTOR), end);
 	last = max_u64(align_down(end, BLOCK_SECTOR), first);
 	ret = zero_part(disk, offset, first - offset);

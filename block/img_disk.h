@@ -23,6 +23,7 @@ struct img_open {
 	const char *data_file;	 /* NULL: the image has its data */
 	const char *snapshot_id; /* of a snapshot inside; NULL: as it is now */
 	uint64_t l2_cache_size;	 /* 0: the default */
+	bool explicit_zeroes;	 /* see struct block_options */
 	bool describe; /* no data will be read: a data file is not needed */
 	bool plain;    /* the sentence does not begin with "Could not open" */
 	enum block_backing backing;

@@ -20,6 +20,7 @@ int io_open(struct io *io)
 
 	io->how.path = io->path;
 	io->how.plain = true;
+	io->how.explicit_zeroes = true;
 	ret = img_disk_open(&io->disk, &io->how, &err);
 	if (ret)
 		img_error("can't open device %s: %s", io->path, err.text);

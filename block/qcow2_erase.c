@@ -2,9 +2,13 @@
  * block/qcow2_erase.c - discard and write-zeroes.
  *
  * Both change L2 entries only, for whole subclusters; write-zeroes writes what
- * is left at the ends. Space is given back by the cluster, when nothing in it
- * is data any more. A part of a compressed cluster cannot be taken away: there
- * write-zeroes writes zeroes, and a discard does nothing.
+ * is left at the ends, unless the rest of its subcluster is zeroes, too. Space
+ * is given back by the cluster, when nothing in it is data any more. A part of
+ * a compressed cluster cannot be taken away: there write-zeroes writes zeroes,
+ * and a discard does nothing.
+ *
+ * Where nothing lies beneath, a hole reads as zeroes, and tables that would say
+ * no more need not be made. (Tools can ask for them: explicit_zeroes.)
  *
  * Version 2 has no zero clusters: there a cluster can only be dropped, which
  * makes it read as zeroes where nothing lies beneath, and would bring the
@@ -40,6 +44,23 @@ static bool has_backing(const struct qcow2 *qcow2, uint64_t offset)
 	return backing && offset < backing->size;
 }
 
+/* Has it to be said of a hole that it reads as zeroes? */
+static bool must_be_said(const struct qcow2 *qcow2, uint64_t offset)
+{
+	return has_backing(qcow2, offset) ||
+	       (qcow2->image.explicit_zeroes && qcow2->info.version >= 3);
+}
+
+/* And of one that was there before? */
+static bool must_be_said_of_holes(const struct qcow2 *qcow2, uint64_t offset,
+				  enum erase how)
+{
+	if (how == ERASE_DISCARD)
+		return has_backing(qcow2, offset) &&
+		       qcow2->image.explicit_zeroes;
+	return must_be_said(qcow2, offset);
+}
+
 static uint32_t all_subclusters(const struct qcow2 *qcow2)
 {
 	return qcow2_subcluster_mask(0, qcow2->subcluster_count);
@@ -66,7 +87,7 @@ static bool erase_cluster(const struct qcow2 *qcow2, uint64_t offset,
 			  struct qcow2_cluster *cluster)
 {
 	const struct qcow2_cluster old = *cluster;
-	bool backed = has_backing(qcow2, offset);
+	bool said = must_be_said(qcow2, offset);
 	bool keep = how == ERASE_KEEP && may_keep(qcow2, &old);
 	uint32_t gone = mask & old.data, holes = mask & ~(old.data | old.zero);
 
@@ -77,9 +98,9 @@ static bool erase_cluster(const struct qcow2 *qcow2, uint64_t offset,
 		holes = 0;
 	}
 	cluster->data &= ~mask;
-	if (backed || keep)
+	if (said || keep)
 		cluster->zero |= gone;
-	if (backed && how != ERASE_DISCARD)
+	if (must_be_said_of_holes(qcow2, offset, how))
 		cluster->zero |= holes;
 	if (!cluster->data && (how != ERASE_KEEP || (gone && !keep)))
 		drop_host_cluster(cluster);
@@ -140,8 +161,7 @@ static int is_needed(struct qcow2 *qcow2, const struct area *area,
 			     &table))
 		return qcow2_bad_l1(qcow2, place.l1_index);
 	if (!table) {
-		*ret_needed = how != ERASE_DISCARD &&
-			      has_backing(qcow2, area->offset);
+		*ret_needed = must_be_said_of_holes(qcow2, area->offset, how);
 		return 0;
 	}
 	ret = qcow2_cache_get(&qcow2->l2_cache, place.slice, &slice);
@@ -183,7 +203,7 @@ static uint64_t next_count(const struct qcow2 *qcow2, const struct area *area)
 	uint64_t table_entries = 1ULL << qcow2->l2_bits;
 	uint64_t guest = qcow2_cluster_of(qcow2, area->offset);
 
-	if (!(entry & QCOW2_OFFSET_MASK) && !has_backing(qcow2, area->offset))
+	if (!(entry & QCOW2_OFFSET_MASK) && !must_be_said(qcow2, area->offset))
 		return min_u64(area->count,
 			       table_entries - guest % table_entries);
 	return min_u64(area->count, place.left);
@@ -294,7 +314,8 @@ static int write_zero_data(struct image *image, uint64_t offset,
 	uint8_t *zeroes;
 	int ret = 0;
 
-	if (!length || image_is_zero(image, offset, length))
+	if (!length ||
+	    (!image->explicit_zeroes && image_is_zero(image, offset, length)))
 		return 0;
 	zeroes = calloc(1, ZERO_BUFFER_SIZE);
 	if (!zeroes)
@@ -340,6 +361,49 @@ static bool must_stay(const struct qcow2 *qcow2, uint64_t offset)
 	return qcow2->info.version < 3 && has_backing(qcow2, offset);
 }
 
+/*
+ * Could the tables say it of the whole subcluster? Not where it holds data, or
+ * where the rest of it would show something else.
+ */
+static int is_zero_around(struct qcow2 *qcow2, uint64_t offset, uint64_t length,
+			  bool *ret_zero)
+{
+	struct image *image = &qcow2->image;
+	uint64_t size = 1ULL << qcow2->subcluster_bits, end = offset + length;
+	uint64_t start = align_down(offset, size);
+	uint64_t stop = min_u64(start + size, image->size);
+	struct qcow2_cluster cluster;
+	struct qcow2_entry entry;
+	int ret = qcow2_lookup(qcow2, offset, &entry, &cluster);
+
+	*ret_zero = !ret && cluster.kind != QCOW2_COMPRESSED &&
+		    !(cluster.data >> qcow2_subcluster_of(qcow2, offset) & 1) &&
+		    image_is_zero(image, start, offset - start) &&
+		    image_is_zero(image, end, stop - end);
+	return ret;
+}
+
+/* A part of one subcluster, or parts of a compressed cluster. */
+static int zero_part(struct qcow2 *qcow2, uint64_t offset, uint64_t length)
+{
+	uint64_t start = align_down(offset, 1ULL << qcow2->subcluster_bits);
+	struct image *image = &qcow2->image;
+	bool all;
+	int ret;
+
+	if (!length ||
+	    (!image->explicit_zeroes && image_is_zero(image, offset, length)))
+		return 0;
+	ret = is_zero_around(qcow2, offset, length, &all);
+	if (ret)
+		return ret;
+	if (all)
+		return erase_range(qcow2, start,
+				   start + (1ULL << qcow2->subcluster_bits),
+				   ERASE_KEEP);
+	return write_zero_data(image, offset, length);
+}
+
 int qcow2_write_zeroes(struct image *image, uint64_t offset, uint64_t length,
 		       bool may_unmap)
 {
@@ -349,17 +413,19 @@ int qcow2_write_zeroes(struct image *image, uint64_t offset, uint64_t length,
 
 	if (qcow2_data_is_raw(qcow2))
 		return zero_raw_data(qcow2, offset, length, may_unmap);
+	if (must_stay(qcow2, offset))
+		return write_zero_data(image, offset, length);
 	cut_to_subclusters(qcow2, &start, &stop);
 	ret = cut_off_compressed(qcow2, &start, &stop);
 	if (ret)
 		return ret;
-	if (start >= stop || must_stay(qcow2, offset))
-		return write_zero_data(image, offset, length);
-	ret = write_zero_data(image, offset, start - offset);
+	if (start > stop)
+		return zero_part(qcow2, offset, length);
+	ret = zero_part(qcow2, offset, start - offset);
 	if (!ret)
 		ret = erase_range(qcow2, start, stop,
 				  may_unmap ? ERASE_UNMAP : ERASE_KEEP);
 	if (!ret && stop < end)
-		ret = write_zero_data(image, stop, end - stop);
+		ret = zero_part(qcow2, stop, end - stop);
 	return ret;
 }
