@@ -65,7 +65,7 @@ ALCOR_LDFLAGS := -pie -Wl,-z,relro,-z,now -pthread $(SANITISE) \
 LIBDEFLATE ?= $(if $(SYSROOT),1,$(shell printf '\043include <libdeflate.h>' | \
 	$(CC) -E - >/dev/null 2>&1 && echo 1 || echo 0))
 ALCOR_CPPFLAGS += -DHAVE_LIBDEFLATE=$(LIBDEFLATE)
-LIBRARIES := -lext2fs -lcom_err -lfdt -lzstd $(if \
+LIBRARIES := -lext2fs -lcom_err -lfdt -luring -lzstd $(if \
 	$(filter 1,$(LIBDEFLATE)),-ldeflate) -lz
 
 # --- Sources: one static library per folder, tests beside the sources -------

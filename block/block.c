@@ -20,12 +20,22 @@
 #include "block/fast.h"
 #include "block/image.h"
 #include "block/mutant.h"
+#include "block/workers.h"
 
 struct block {
 	struct gate gate;     /* of the fast path */
 	pthread_mutex_t lock; /* of the slow path */
 	struct image *top;    /* [c] owned */
+	struct workers workers;
 };
+
+static void number_files(const struct image *top)
+{
+	unsigned int number = 0;
+
+	for (; top; top = top->backing)
+		top->data->number = number++;
+}
 
 struct block *block_new(struct image *top)
 {
@@ -35,7 +45,9 @@ struct block *block_new(struct image *top)
 		return NULL;
 	gate_init(&block->gate);
 	pthread_mutex_init(&block->lock, NULL);
+	workers_init(&block->workers);
 	block->top = top;
+	number_files(top);
 	return block;
 }
 
@@ -58,8 +70,10 @@ int block_open(const struct block_options *options, struct block **ret_block,
 
 int block_close(struct block *block)
 {
-	int ret = image_close(block->top);
+	int ret;
 
+	workers_fini(&block->workers);
+	ret = image_close(block->top);
 	pthread_mutex_destroy(&block->lock);
 	gate_fini(&block->gate);
 	free(block);
@@ -119,6 +133,22 @@ bool block_begin(struct block *block, struct block_pass *ret_pass)
 void block_end(struct block *block, struct block_pass pass)
 {
 	gate_leave(&block->gate, pass.gate);
+}
+
+size_t block_files(struct block *block, const struct file **ret_files,
+		   size_t room)
+{
+	size_t count = 0;
+
+	for (struct image *image = block->top; image; image = image->backing)
+		if (count < room)
+			ret_files[count++] = image->data;
+	return count;
+}
+
+struct workers *block_workers(struct block *block)
+{
+	return &block->workers;
 }
 
 int block_next(struct block *block, uint64_t offset, uint64_t length,

@@ -33,6 +33,17 @@ size_t cursor_take(struct cursor *cursor, uint64_t length,
 	return used;
 }
 
+void cursor_skip(struct cursor *cursor, uint64_t length)
+{
+	struct iovec piece;
+	uint64_t bytes;
+
+	for (; length; length -= bytes) {
+		cursor_take(cursor, length, &piece, 1, &bytes);
+		assert(bytes);
+	}
+}
+
 void cursor_fill(struct cursor *cursor, const void *data, size_t length)
 {
 	const uint8_t *from = data;

@@ -30,6 +30,9 @@ static inline struct cursor cursor_make(const struct iovec *iov, size_t count)
 size_t cursor_take(struct cursor *cursor, uint64_t length,
 		   struct iovec *ret_pieces, size_t room, uint64_t *ret_bytes);
 
+/* Moves over @length bytes, which must be there. */
+void cursor_skip(struct cursor *cursor, uint64_t length);
+
 /* Use the next @length bytes, which must be there. */
 void cursor_fill(struct cursor *cursor, const void *data, size_t length);
 void cursor_zero(struct cursor *cursor, uint64_t length);

@@ -39,9 +39,19 @@ int block_next(struct block *block, uint64_t offset, uint64_t length,
 /*
  * The file whose flush is all that block_flush() would do; NULL: it would do
  * more, so call it. Who flushes the file by other means than file_flush() heeds
- * and sets file->flush_error, see file_flushed(). Who writes to it by other
- * means than file_write() calls file_grew() before block_end().
+ * and sets file->flush_error, see file_flushed(). Who reads and writes it by
+ * other means does so between file_begin() and file_end().
  */
 struct file *block_flush_file(struct block *block);
+
+/*
+ * The files that DATA extents are in, the first @room of them; a file's number
+ * is its index here. Returns how many those are.
+ */
+size_t block_files(struct block *block, const struct file **ret_files,
+		   size_t room);
+
+/* Threads for what must wait, shared by all that the disk is used by. */
+struct workers *block_workers(struct block *block);
 
 #endif

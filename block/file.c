@@ -5,6 +5,7 @@
 #include <stdlib.h>
 
 #include "base/math.h"
+#include "block/gate.h"
 #include "block/mutant.h"
 
 /* How many pieces of a cursor become one system call. */
@@ -14,9 +15,16 @@
 
 void file_init(struct file *file, const struct file_ops *ops, uint64_t size)
 {
-	*file = (struct file){.ops = ops, .fd = -1};
+	*file = (struct file){
+		.ops = ops,
+		.fd = -1,
+		.alignment = 1,
+		.memory_alignment = 1,
+	};
 	atomic_init(&file->size, size);
 	atomic_init(&file->flush_error, 0);
+	atomic_init(&file->nowait[0], FILE_NOWAIT_UNKNOWN);
+	atomic_init(&file->nowait[1], FILE_NOWAIT_UNKNOWN);
 }
 
 void file_close(struct file *file)
@@ -25,7 +33,7 @@ void file_close(struct file *file)
 		file->ops->close(file);
 }
 
-void file_grew(struct file *file, uint64_t end)
+static void file_grew(struct file *file, uint64_t end)
 {
 	uint_fast64_t size = file_size(file);
 
@@ -119,6 +127,48 @@ int file_flushed(struct file *file, int ret)
 		return ret;
 	first = atomic_load(&file->flush_error);
 	return first && !MUTANT(FLUSH_ERROR_FORGOTTEN) ? first : ret;
+}
+
+static bool is_aligned_for(const struct file *file, uint64_t offset,
+			   uint64_t length, struct cursor cursor)
+{
+	struct iovec piece;
+	uint64_t bytes;
+
+	if (!is_aligned(offset | length, file->alignment))
+		return false;
+	for (; length; length -= bytes) {
+		cursor_take(&cursor, length, &piece, 1, &bytes);
+		if (!is_aligned((uintptr_t)piece.iov_base,
+				file->memory_alignment) ||
+		    !is_aligned(bytes, file->alignment))
+			return false;
+	}
+	return true;
+}
+
+bool file_begin(struct file *file, bool write, uint64_t offset, uint64_t length,
+		const struct cursor *cursor, struct gate_pass *ret_pass)
+{
+	if (file->fd < 0)
+		return false;
+	if (file->alignment > 1 &&
+	    !is_aligned_for(file, offset, length, *cursor))
+		return false;
+	if (write && file->ops->begin_write)
+		return file->ops->begin_write(file, ret_pass);
+	*ret_pass = (struct gate_pass){0};
+	return true;
+}
+
+void file_end(struct file *file, bool write, uint64_t end,
+	      struct gate_pass pass)
+{
+	if (!write)
+		return;
+	file_grew(file, end);
+	if (file->ops->end_write)
+		file->ops->end_write(file, pass);
 }
 
 int file_fill_zeroes(struct file *file, uint64_t offset, uint64_t length)

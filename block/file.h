@@ -22,6 +22,7 @@
 #include "block/cursor.h"
 
 struct file;
+struct gate_pass;
 
 /* Iovecs are used up (changed) by the callee. */
 struct file_ops {
@@ -40,18 +41,35 @@ struct file_ops {
 	 */
 	int (*zero)(struct file *file, uint64_t offset, uint64_t length,
 		    bool may_unmap);
+	/*
+	 * May somebody write to fd, past this interface? Aligned, and without
+	 * waiting; the pass is given back. NULL: always.
+	 */
+	bool (*begin_write)(struct file *file, struct gate_pass *ret_pass);
+	void (*end_write)(struct file *file, struct gate_pass pass);
 	/* NULL: the file's size cannot be set. */
 	int (*truncate)(struct file *file, uint64_t size);
 	void (*close)(struct file *file);
 };
 
+/* Does the kernel know RWF_NOWAIT here? Found out by those who ask for it. */
+enum file_nowait {
+	FILE_NOWAIT_UNKNOWN,
+	FILE_NOWAIT_WORKS,
+	FILE_NOWAIT_LACKS,
+};
+
 struct file {
 	const struct file_ops *ops; /* [c] */
 	int fd;			    /* [c] -1 where there is none */
+	unsigned int number;	    /* [c] among its disk's, see fast.h */
+	uint32_t alignment;	    /* [c] of what is read and written on fd */
+	uint32_t memory_alignment;  /* [c] of the buffers for that */
 	dev_t device;		    /* [c] with inode: which file it is */
 	ino_t inode;		    /* [c] 0: not a host file with a name */
 	atomic_uint_fast64_t size;  /* [a] bytes; of a block device, too */
 	atomic_int flush_error;	    /* [a] sticky, see file_flush() */
+	atomic_int nowait[2];	    /* [a] of reads, of writes */
 };
 
 struct file_options {
@@ -106,11 +124,20 @@ int file_write_from(struct file *file, uint64_t offset, uint64_t length,
 int file_flush(struct file *file);
 
 /*
- * For those who do without the functions above: a write up to @end has ended,
- * well or not; and a flush has ended with @ret, which is returned or, where an
- * earlier one failed, that one's error.
+ * For those who do without the functions above, by I/O on file->fd of their
+ * own. They begin it here, which never waits: false where it cannot be done
+ * now, and has to go through those functions. And they end it, well or not;
+ * @end is where it would have ended in the file.
  */
-void file_grew(struct file *file, uint64_t end);
+bool file_begin(struct file *file, bool write, uint64_t offset, uint64_t length,
+		const struct cursor *cursor, struct gate_pass *ret_pass);
+void file_end(struct file *file, bool write, uint64_t end,
+	      struct gate_pass pass);
+
+/*
+ * The same for a flush, which has ended with @ret: that is returned or, where
+ * an earlier one failed, that one's error.
+ */
 int file_flushed(struct file *file, int ret);
 
 /* As in struct file_ops, but writes zeroes where that is what it takes. */

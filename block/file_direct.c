@@ -4,8 +4,8 @@
  * The kernel wants offset, length and memory aligned. A request that is goes
  * straight through; another one is widened to the alignment and goes through
  * a buffer of its own. A widened write reads first what lies around it, so it
- * must not meet another write to the same blocks: aligned writes share a lock,
- * widened ones hold it alone.
+ * must not meet another write to the same blocks: aligned writes go through a
+ * gate, widened ones close it.
  */
 #include "block/file_host.h"
 
@@ -13,6 +13,7 @@
 #include <fcntl.h>
 #include <linux/fs.h>
 #include <pthread.h>
+#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
@@ -21,32 +22,37 @@
 #include "base/fd.h"
 #include "base/iov.h"
 #include "base/math.h"
+#include "block/gate.h"
 
-/* Every file system and disk takes this. */
+/* Every file system and disk takes this, of offsets and of memory. */
 #define DIRECT_ALIGNMENT 4096
 
 /* A request is taken apart into bounces of at most this. */
 #define BOUNCE_MAX (1 * MIB)
 
 struct file_direct {
+	struct gate gate;     /* of aligned writes; see above */
+	pthread_mutex_t lock; /* held by who closes it */
 	struct file file;
-	pthread_rwlock_t lock; /* shared: aligned writes; see above */
-	uint64_t alignment;    /* [c] */
 };
 
 static struct file_direct *file_direct_of(struct file *file)
 {
-	return (struct file_direct *)file;
+	return (struct file_direct *)((char *)file -
+				      offsetof(struct file_direct, file));
 }
 
-static bool all_aligned(const struct iovec *iov, size_t count, uint64_t offset,
-			uint64_t alignment)
+static bool all_aligned(const struct file *file, const struct iovec *iov,
+			size_t count, uint64_t offset)
 {
-	uint64_t bits = offset;
+	uint64_t bits = offset, memory = 0;
 
-	for (size_t i = 0; i < count; i++)
-		bits |= (uintptr_t)iov[i].iov_base | iov[i].iov_len;
-	return is_aligned(bits, alignment);
+	for (size_t i = 0; i < count; i++) {
+		bits |= iov[i].iov_len;
+		memory |= (uintptr_t)iov[i].iov_base;
+	}
+	return is_aligned(bits, file->alignment) &&
+	       is_aligned(memory, file->memory_alignment);
 }
 
 /* One part of an unaligned request, and the buffer for the blocks it is in. */
@@ -100,7 +106,6 @@ static int bounce_write(struct file *file, const struct bounce *bounce,
 static int bounce_all(struct file *file, const struct iovec *iov, size_t count,
 		      uint64_t offset, bool write)
 {
-	uint64_t alignment = file_direct_of(file)->alignment;
 	uint64_t length = iov_length(iov, count), done = 0;
 	struct bounce bounce;
 	uint8_t *buffer;
@@ -110,7 +115,7 @@ static int bounce_all(struct file *file, const struct iovec *iov, size_t count,
 	if (!buffer)
 		return -ENOMEM;
 	for (; done < length && !ret; done += bounce.part) {
-		bounce = bounce_next(buffer, alignment, offset + done,
+		bounce = bounce_next(buffer, file->alignment, offset + done,
 				     length - done);
 		if (write) {
 			ret = bounce_write(file, &bounce, iov, count, done);
@@ -129,9 +134,49 @@ static int bounce_all(struct file *file, const struct iovec *iov, size_t count,
 static int file_direct_readv(struct file *file, struct iovec *iov, size_t count,
 			     uint64_t offset)
 {
-	if (all_aligned(iov, count, offset, file_direct_of(file)->alignment))
+	if (all_aligned(file, iov, count, offset))
 		return fd_readv_at(file->fd, iov, count, offset);
 	return bounce_all(file, iov, count, offset, false);
+}
+
+static bool file_direct_begin_write(struct file *file,
+				    struct gate_pass *ret_pass)
+{
+	return gate_enter(&file_direct_of(file)->gate, ret_pass);
+}
+
+static void file_direct_end_write(struct file *file, struct gate_pass pass)
+{
+	gate_leave(&file_direct_of(file)->gate, pass);
+}
+
+static void lock_alone(struct file_direct *direct)
+{
+	pthread_mutex_lock(&direct->lock);
+	gate_close(&direct->gate);
+}
+
+static void unlock_alone(struct file_direct *direct)
+{
+	gate_open(&direct->gate);
+	pthread_mutex_unlock(&direct->lock);
+}
+
+static int write_aligned(struct file_direct *direct, struct iovec *iov,
+			 size_t count, uint64_t offset)
+{
+	struct gate_pass pass;
+	int ret;
+
+	if (gate_enter(&direct->gate, &pass)) {
+		ret = fd_writev_at(direct->file.fd, iov, count, offset);
+		gate_leave(&direct->gate, pass);
+		return ret;
+	}
+	pthread_mutex_lock(&direct->lock);
+	ret = fd_writev_at(direct->file.fd, iov, count, offset);
+	pthread_mutex_unlock(&direct->lock);
+	return ret;
 }
 
 static int file_direct_writev(struct file *file, struct iovec *iov,
@@ -140,14 +185,11 @@ static int file_direct_writev(struct file *file, struct iovec *iov,
 	struct file_direct *direct = file_direct_of(file);
 	int ret;
 
-	if (all_aligned(iov, count, offset, direct->alignment)) {
-		pthread_rwlock_rdlock(&direct->lock);
-		ret = fd_writev_at(file->fd, iov, count, offset);
-	} else {
-		pthread_rwlock_wrlock(&direct->lock);
-		ret = bounce_all(file, iov, count, offset, true);
-	}
-	pthread_rwlock_unlock(&direct->lock);
+	if (all_aligned(file, iov, count, offset))
+		return write_aligned(direct, iov, count, offset);
+	lock_alone(direct);
+	ret = bounce_all(file, iov, count, offset, true);
+	unlock_alone(direct);
 	return ret;
 }
 
@@ -157,9 +199,9 @@ static int file_direct_zero(struct file *file, uint64_t offset, uint64_t length,
 	struct file_direct *direct = file_direct_of(file);
 	int ret;
 
-	pthread_rwlock_wrlock(&direct->lock);
+	lock_alone(direct);
 	ret = file_host_zero(file, offset, length, may_unmap);
-	pthread_rwlock_unlock(&direct->lock);
+	unlock_alone(direct);
 	return ret;
 }
 
@@ -167,7 +209,8 @@ static void file_direct_close(struct file *file)
 {
 	struct file_direct *direct = file_direct_of(file);
 
-	pthread_rwlock_destroy(&direct->lock);
+	pthread_mutex_destroy(&direct->lock);
+	gate_fini(&direct->gate);
 	fd_close(&file->fd);
 	free(direct);
 }
@@ -177,36 +220,48 @@ static const struct file_ops file_direct_ops = {
 	.writev = file_direct_writev,
 	.flush = file_host_flush,
 	.zero = file_direct_zero,
+	.begin_write = file_direct_begin_write,
+	.end_write = file_direct_end_write,
 	.truncate = file_host_truncate,
 	.close = file_direct_close,
 };
 
 /*
- * A block device says what it takes. A file system may want no more than its
- * disk's sector, but only newer kernels say so: 4 KiB is right everywhere.
+ * Newer kernels say what a file takes, all of them what a block device does.
+ * Where nobody says, 4 KiB is right.
  */
-static uint64_t direct_alignment(int fd)
+static void find_alignment(struct file *file)
 {
-	struct stat st;
+	struct statx st;
 	int sector;
 
-	if (!fstat(fd, &st) && S_ISBLK(st.st_mode) &&
-	    !ioctl(fd, BLKSSZGET, &sector) && sector >= 512)
-		return (uint64_t)sector;
-	return DIRECT_ALIGNMENT;
+	file->alignment = DIRECT_ALIGNMENT;
+	file->memory_alignment = DIRECT_ALIGNMENT;
+	if (statx(file->fd, "", AT_EMPTY_PATH, STATX_TYPE | STATX_DIOALIGN,
+		  &st) < 0)
+		return;
+	if (st.stx_mask & STATX_DIOALIGN && st.stx_dio_offset_align) {
+		file->alignment = st.stx_dio_offset_align;
+		file->memory_alignment = st.stx_dio_mem_align;
+	} else if (S_ISBLK(st.stx_mode) &&
+		   !ioctl(file->fd, BLKSSZGET, &sector) && sector >= 512) {
+		file->alignment = (uint32_t)sector;
+		file->memory_alignment = (uint32_t)sector;
+	}
 }
 
 int file_direct_new(int fd, uint64_t size, const char *path,
 		    struct file **ret_file, struct err *err)
 {
-	struct file_direct *direct = malloc(sizeof(*direct));
+	struct file_direct *direct = aligned_alloc(GATE_LINE, sizeof(*direct));
 
 	if (!direct)
 		return err_set(err, ENOMEM, "out of memory opening %s", path);
 	file_init(&direct->file, &file_direct_ops, size);
 	direct->file.fd = fd;
-	direct->alignment = direct_alignment(fd);
-	pthread_rwlock_init(&direct->lock, NULL);
+	find_alignment(&direct->file);
+	gate_init(&direct->gate);
+	pthread_mutex_init(&direct->lock, NULL);
 	*ret_file = &direct->file;
 	return 0;
 }

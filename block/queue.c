@@ -1,137 +1,131 @@
 /*
- * block/queue.c - see queue.h.
+ * block/queue.c - a queue's life, and its runs; see queue.h.
  *
- * Each run does a piece of every request that was there when it began, on the
- * queue's thread, by the blocking calls of block.h.
+ * A run: what workers have finished comes back; requests that have something to
+ * begin begin it (request.c), and perhaps end at once; the engine gets going
+ * what it was given, and gives back what has ended, or sleeps.
  */
-#include "block/queue.h"
-
 #include <assert.h>
 #include <errno.h>
-#include <poll.h>
 #include <stdlib.h>
-#include <unistd.h>
+#include <string.h>
 
+#include "base/fd.h"
+#include "base/log.h"
 #include "base/math.h"
-#include "block/image.h"
+#include "block/request.h"
 
-/* Requests go in pieces of at most this, a multiple of BLOCK_SECTOR. */
-#define PIECE_MAX (4 * MIB)
+#define DEPTH_DEFAULT 128
+#define DEPTH_MAX     4096
 
-struct request_list {
-	struct block_request *first;
-	struct block_request **end; /* where the next one goes */
-};
+/* Without an engine, this many threads at a time do the I/O. */
+#define THREADS 16
 
-struct block_queue {
-	struct block *block; /* [c] */
-	int event_fd;	     /* [c] from the first run on; -1: none */
+/* --- Engines -------------------------------------------------------------- */
 
-	/* [q] */
-	struct request_list active; /* submitted and not done */
-	struct request_list cancelled;
-	size_t in_flight;
-};
-
-static void list_init(struct request_list *list)
+static int use_uring(struct block_queue *queue, unsigned int depth,
+		     struct err *err)
 {
-	list->first = NULL;
-	list->end = &list->first;
+	const struct file *files[ENGINE_FILES_MAX];
+	struct engine_options options = {
+		.depth = depth,
+		.read_only = block_is_read_only(queue->block),
+		.files = files,
+	};
+
+	options.file_count = block_files(queue->block, files,
+					 ARRAY_LENGTH(files));
+	return engine_uring_new(&options, &queue->engine, err);
 }
 
-static void list_append(struct request_list *list,
-			struct block_request *request)
+static void say_threads(const char *why)
 {
-	request->next = NULL;
-	*list->end = request;
-	list->end = &request->next;
+	static atomic_bool said;
+
+	log_once(&said, "threads serve the disks: %s", why);
 }
 
-static struct block_request *list_take(struct request_list *list)
+/* A queue has threads to fall back on, whatever engine was chosen. */
+static int choose_engine(struct block_queue *queue,
+			 const struct block_queue_options *options,
+			 unsigned int depth, struct err *err)
 {
-	struct block_request *request = list->first;
+	struct err why;
 
-	if (!request)
-		return NULL;
-	list->first = request->next;
-	if (!list->first)
-		list->end = &list->first;
-	return request;
+	queue->threads = engine_threads_new();
+	if (!queue->threads)
+		return err_set(err, ENOMEM, "out of memory");
+	queue->engine = queue->threads;
+	if (options->engine == BLOCK_ENGINE_URING)
+		return use_uring(queue, depth, err);
+	if (options->engine == BLOCK_ENGINE_AUTO &&
+	    use_uring(queue, depth, &why))
+		say_threads(why.text);
+	return 0;
 }
 
-/* --- One request ---------------------------------------------------------- */
-
-static void request_end(struct block_queue *queue,
-			struct block_request *request, int result)
+static int allow_workers(struct block_queue *queue, struct err *err)
 {
-	queue->in_flight--;
-	request->done(request, result);
+	unsigned int limit = queue->engine->does_io ? 0 : THREADS;
+	int ret = workers_allow(block_workers(queue->block), limit);
+
+	return ret ? err_errno(err, -ret, "cannot start a disk's threads") : 0;
 }
 
-/* A piece of a READ or WRITE; its length in *ret_length. */
-static int move_piece(struct block *block, struct block_request *request,
-		      uint64_t *ret_length)
-{
-	uint64_t offset = request->offset + request->position;
-	uint64_t length = min_u64(request->length - request->position,
-				  PIECE_MAX);
+/* --- Life ----------------------------------------------------------------- */
 
-	*ret_length = length;
-	if (request->operation == BLOCK_READ)
-		return block_read_to(block, offset, length, &request->cursor);
-	return block_write_from(block, offset, length, &request->cursor);
-}
-
-static int do_piece(struct block *block, struct block_request *request,
-		    uint64_t *ret_length)
+static int make_parts(struct block_queue *queue, unsigned int depth)
 {
-	*ret_length = request->length;
-	switch (request->operation) {
-	case BLOCK_READ:
-	case BLOCK_WRITE:
-		return move_piece(block, request, ret_length);
-	case BLOCK_FLUSH:
-		return block_flush(block);
-	case BLOCK_DISCARD:
-		return block_discard(block, request->offset, request->length);
-	case BLOCK_WRITE_ZEROES:
-		return block_write_zeroes(block, request->offset,
-					  request->length, request->may_unmap);
+	queue->parts = calloc(depth, sizeof(queue->parts[0]));
+	if (!queue->parts)
+		return -ENOMEM;
+	for (unsigned int i = depth; i-- > 0;) {
+		queue->parts[i].queue = queue;
+		queue->parts[i].next = queue->free_parts;
+		queue->free_parts = &queue->parts[i];
 	}
-	return -ENOTSUP;
+	return 0;
 }
 
-static void request_go_on(struct block_queue *queue,
-			  struct block_request *request)
+/* What fails half-way is cleaned up by block_queue_free(). */
+static int queue_init(struct block_queue *queue, struct block *block,
+		      const struct block_queue_options *options,
+		      struct err *err)
 {
-	uint64_t length;
-	int ret = do_piece(queue->block, request, &length);
+	unsigned int depth = options->depth ? options->depth : DEPTH_DEFAULT;
+	int ret;
 
-	request->position += length;
-	if (ret || request->position >= request->length)
-		request_end(queue, request, ret);
-	else
-		list_append(&queue->active, request);
+	queue->block = block;
+	queue->events[ENGINE_EVENT_KICK] = -1;
+	queue->is_first_run = true;
+	request_list_init(&queue->active);
+	part_list_init(&queue->finished);
+	pthread_mutex_init(&queue->lock, NULL);
+	queue->events[ENGINE_EVENT_FINISHED] = fd_event_new();
+	if (queue->events[ENGINE_EVENT_FINISHED] < 0)
+		return err_errno(err, -queue->events[ENGINE_EVENT_FINISHED],
+				 "cannot make a disk's event");
+	depth = (unsigned int)min_u64(depth, DEPTH_MAX);
+	if (make_parts(queue, depth))
+		return err_set(err, ENOMEM, "out of memory");
+	ret = choose_engine(queue, options, depth, err);
+	return ret ? ret : allow_workers(queue, err);
 }
-
-/* --- The queue ------------------------------------------------------------ */
 
 int block_queue_new(struct block *block,
 		    const struct block_queue_options *options,
 		    struct block_queue **ret_queue, struct err *err)
 {
 	struct block_queue *queue = calloc(1, sizeof(*queue));
+	int ret;
 
 	if (!queue)
 		return err_set(err, ENOMEM, "out of memory");
-	if (options->engine == BLOCK_ENGINE_URING) {
-		free(queue);
-		return err_set(err, ENOTSUP, "io_uring is not done yet");
+	ret = queue_init(queue, block, options, err);
+	if (ret) {
+		block_queue_free(queue);
+		return ret;
 	}
-	queue->block = block;
-	queue->event_fd = -1;
-	list_init(&queue->active);
-	list_init(&queue->cancelled);
 	*ret_queue = queue;
 	return 0;
 }
@@ -143,12 +137,25 @@ void block_queue_free(struct block_queue *queue)
 	block_queue_cancel(queue);
 	while (queue->in_flight)
 		block_queue_run(queue, true);
+	if (queue->engine != queue->threads)
+		queue->engine->ops->free(queue->engine);
+	if (queue->threads)
+		queue->threads->ops->free(queue->threads);
+	fd_close(&queue->events[ENGINE_EVENT_FINISHED]);
+	pthread_mutex_destroy(&queue->lock);
+	free(queue->parts);
 	free(queue);
+}
+
+const char *block_queue_engine(const struct block_queue *queue)
+{
+	return queue->engine->name;
 }
 
 void block_queue_watch(struct block_queue *queue, int fd)
 {
-	queue->event_fd = fd;
+	assert(queue->is_first_run);
+	queue->events[ENGINE_EVENT_KICK] = fd;
 }
 
 void block_queue_submit(struct block_queue *queue,
@@ -156,46 +163,82 @@ void block_queue_submit(struct block_queue *queue,
 {
 	request->cursor = cursor_make(request->iov, request->iov_count);
 	request->position = 0;
+	request->number = queue->next_number++;
+	request->result = 0;
 	queue->in_flight++;
-	list_append(&queue->active, request);
-}
-
-static void take_event(struct block_queue *queue, bool wait)
-{
-	struct pollfd event = {.fd = queue->event_fd, .events = POLLIN};
-	uint64_t count;
-
-	if (queue->event_fd < 0 || poll(&event, 1, wait ? -1 : 0) <= 0)
-		return;
-	if (read(queue->event_fd, &count, sizeof(count)) < 0)
-		assert(errno == EAGAIN || errno == EINTR);
-}
-
-void block_queue_run(struct block_queue *queue, bool wait)
-{
-	struct block_request *request;
-	size_t count;
-
-	take_event(queue, wait && !queue->in_flight);
-	while ((request = list_take(&queue->cancelled)))
-		request_end(queue, request, -ECANCELED);
-	/* What is submitted by done() is for the next run. */
-	for (count = queue->in_flight; count; count--) {
-		request = list_take(&queue->active);
-		if (request)
-			request_go_on(queue, request);
-	}
+	request_list_append(&queue->active, request);
 }
 
 void block_queue_cancel(struct block_queue *queue)
 {
-	struct block_request *request;
-
-	while ((request = list_take(&queue->active)))
-		list_append(&queue->cancelled, request);
+	queue->cancelled_below = queue->next_number;
 }
 
 size_t block_queue_in_flight(const struct block_queue *queue)
 {
 	return queue->in_flight;
+}
+
+/* --- Runs ----------------------------------------------------------------- */
+
+/* What could be made may still be refused to the thread that is to use it. */
+static void enable(struct block_queue *queue)
+{
+	int ret = queue->engine->ops->enable(queue->engine, queue->events);
+
+	queue->is_first_run = false;
+	if (!ret)
+		return;
+	say_threads(strerror(-ret));
+	queue->engine->ops->free(queue->engine);
+	queue->engine = queue->threads;
+	queue->engine->ops->enable(queue->engine, queue->events);
+}
+
+static void take_finished(struct block_queue *queue)
+{
+	struct part_list finished;
+	struct part *part;
+
+	if (!atomic_load(&queue->has_finished))
+		return;
+	pthread_mutex_lock(&queue->lock);
+	part_list_move(&finished, &queue->finished);
+	atomic_store(&queue->has_finished, false);
+	pthread_mutex_unlock(&queue->lock);
+	while ((part = part_list_take(&finished)))
+		request_part_finished(queue, part);
+}
+
+/* What done() submits meanwhile is for the next run. */
+static void begin_active(struct block_queue *queue)
+{
+	uint64_t limit = queue->in_flight;
+	struct block_request *request;
+
+	while (limit-- && queue->free_parts) {
+		request = request_list_take(&queue->active);
+		if (!request)
+			break;
+		request_begin(queue, request);
+	}
+}
+
+void block_queue_run(struct block_queue *queue, bool wait)
+{
+	uint64_t ended = queue->ended;
+	struct part_list back;
+	struct part *part;
+
+	if (queue->is_first_run)
+		enable(queue);
+	take_finished(queue);
+	begin_active(queue);
+	if (queue->ended != ended || (queue->active.first && queue->free_parts))
+		wait = false;
+	part_list_init(&back);
+	queue->engine->ops->run(queue->engine, wait, &back);
+	while ((part = part_list_take(&back)))
+		request_part_moved(queue, part);
+	take_finished(queue);
 }

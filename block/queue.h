@@ -24,6 +24,7 @@
 #include "base/err.h"
 #include "block/block.h"
 #include "block/cursor.h"
+#include "block/gate.h"
 
 enum block_operation {
 	BLOCK_READ,
@@ -52,8 +53,13 @@ struct block_request {
 
 	/* The queue's own. */
 	struct block_request *next; /* in a list of it */
-	struct cursor cursor;	    /* where position is in the iovec */
-	uint64_t position;	    /* bytes that are done, or under way */
+	struct cursor cursor;	    /* of what is not begun yet */
+	uint64_t position;	    /* bytes that are begun */
+	uint64_t number;	    /* counts up */
+	struct gate_pass pass;	    /* valid while mapped > 0 */
+	unsigned int mapped;	    /* parts that need the pass */
+	unsigned int pending;	    /* parts under way */
+	int result;		    /* the first error */
 };
 
 /* How requests reach the host. */
@@ -64,7 +70,7 @@ enum block_engine {
 };
 
 struct block_queue_options {
-	unsigned int depth; /* host requests at a time; 0: the default */
+	unsigned int depth; /* of the host's I/O; 0: the default */
 	enum block_engine engine;
 };
 
@@ -81,10 +87,13 @@ int block_queue_new(struct block *block,
 
 /*
  * Cancels and ends what is under way: done() is called for all of it, and may
- * not submit any more. NULL is none. The queue's thread, or any if it has none
- * any more.
+ * not submit any more. NULL is none. The queue's thread, or any if nothing is
+ * under way.
  */
 void block_queue_free(struct block_queue *queue);
+
+/* "io_uring" or "threads". */
+const char *block_queue_engine(const struct block_queue *queue);
 
 /*
  * Lets the event (an eventfd) @fd wake block_queue_run(), which sets it back
