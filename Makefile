@@ -149,7 +149,7 @@ PROOFS := $(addprefix $(BUILD)/block/qcow2_,crash_test tables_crash_test \
 STATES = 20000
 QEMU_STATES = 1000
 KILLS = 200
-IMAGES = 120
+IMAGES = 500
 SEED = 1
 
 proof: $(PROOFS)

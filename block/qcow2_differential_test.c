@@ -1,229 +1,293 @@
 /*
  * block/qcow2_differential_test.c - random images, QEMU and us in turns.
  *
- * An image of random shape is made and written by qemu-img and qemu-io with
- * random scripts; we read it, and write to it; qemu-img checks and reads that,
- * its snapshot unchanged; QEMU goes on with it, then we do. What an image holds
- * is always said by "qemu-img convert".
+ * An image of random shape is made and changed by random scripts for qemu-img
+ * and qemu-io (test_script.h); "qemu-img convert" says what its disk and its
+ * snapshots hold, and we must read that. Then we change it, with writes and
+ * with commands of our own; qemu-img must find no error, the disk that we
+ * expect, and each snapshot as it was. Then QEMU goes on with it, then we do.
  *
- * ALCOR_TEST_IMAGES says how many, ALCOR_TEST_SEED which is the first.
+ * ALCOR_TEST_IMAGES says how many, ALCOR_TEST_SEED which is the first, and
+ * ALCOR_TEST_JOBS in how many processes, else one for each CPU. An image
+ * depends on its seed alone.
  */
+#include <sched.h>
+#include <sys/stat.h>
+
+#include "block/img.h"
 #include "block/test_qemu.h"
+#include "block/test_script.h"
 
-#define DISK_SIZE (6 * MIB)
-#define QEMU_IO	  "qemu-io -d unmap -f qcow2"
+#define FAILURES_MAX 5 /* then a process gives up */
 
-enum backing { BACKING_NONE, BACKING_RAW, BACKING_QCOW2 };
-
-struct shape {
-	bool old; /* compat=0.10 */
-	unsigned int cluster_size;
-	unsigned int refcount_bits;
-	bool extended, zstd;
-	enum backing backing;
-	bool data_file, data_raw;
-	bool snapshot;
-};
-
-static struct shape choose_shape(struct test_random *random)
+static struct test_qemu_image image_of(const struct test_subject *subject)
 {
-	static const unsigned int clusters[] = {512, 4096, 65536, 2097152};
-	static const unsigned int extended[] = {16384, 65536, 2097152};
-	static const unsigned int refcounts[] = {1, 16, 64};
-	struct shape shape = {
-		.old = !test_below(random, 4),
-		.cluster_size = clusters[test_below(random, 4)],
-		.refcount_bits = 16,
-		.backing = (enum backing)test_below(random, 3),
+	const struct test_layout *layout = &subject->layout;
+
+	return (struct test_qemu_image){
+		.path = "image",
+		.data_file = layout->data_file ? "data" : NULL,
+		.compress = layout->data_file ? 0 : layout->cluster_size,
+		.compression = layout->zstd ? QCOW2_ZSTD : QCOW2_DEFLATE,
 	};
+}
 
-	if (shape.old) {
-		shape.snapshot = true;
-		return shape;
+/* --- What QEMU says ------------------------------------------------------- */
+
+/* The file that qemu-img convert made, into test_oracle; bytes. */
+static uint64_t read_oracle(const char *name)
+{
+	FILE *file = fopen(name, "r");
+	uint64_t length;
+
+	if (!CHECK(file))
+		return 0;
+	length = fread(test_oracle, 1, sizeof(test_oracle), file);
+	fclose(file);
+	return length;
+}
+
+/* QEMU reads a snapshot as if it had the size that the disk has now. */
+static void load(const char *name, uint64_t size,
+		 struct test_contents *contents)
+{
+	CHECK_EQUAL(read_oracle(name), size);
+	contents->known = min_u64(size, contents->size);
+	memcpy(contents->data, test_oracle, contents->known);
+}
+
+static void load_all(struct test_subject *subject)
+{
+	uint64_t size = subject->disk->size;
+
+	load("disk", size, subject->disk);
+	for (unsigned int i = 0; i < subject->snapshot_count; i++)
+		load(subject->snapshots[i].name, size,
+		     subject->snapshots[i].contents);
+}
+
+static void compare(const char *name, uint64_t size,
+		    const struct test_contents *contents)
+{
+	CHECK_EQUAL(read_oracle(name), size);
+	CHECK(!memcmp(contents->data, test_oracle,
+		      min_u64(size, contents->known)));
+}
+
+static void write_expected(const struct test_contents *contents)
+{
+	FILE *file = fopen("expected", "w");
+
+	REQUIRE(file);
+	CHECK_EQUAL(fwrite(contents->data, 1, contents->size, file),
+		    contents->size);
+	CHECK(!fclose(file));
+}
+
+/* QEMU finds what is expected. */
+static void judge(struct test_subject *subject)
+{
+	uint64_t size = subject->disk->size;
+
+	write_expected(subject->disk);
+	test_script_begin(subject);
+	test_script_compare(subject);
+	test_script_convert_snapshots(subject);
+	CHECK(test_script_end(subject));
+	for (unsigned int i = 0; i < subject->snapshot_count && !test_failed;
+	     i++)
+		compare(subject->snapshots[i].name, size,
+			subject->snapshots[i].contents);
+}
+
+/* --- Our turn ------------------------------------------------------------- */
+
+/* What we read is what is known of it; then all of it is known. */
+static void read_one(struct test_subject *subject, const char *snapshot_id,
+		     struct test_contents *contents)
+{
+	struct test_qemu_image image = image_of(subject);
+	struct test_disk *disk;
+
+	image.snapshot_id = snapshot_id;
+	disk = test_qemu_open(&image, true, test_random(&subject->random));
+	REQUIRE(disk);
+	CHECK_EQUAL(disk->sectors * BLOCK_SECTOR, contents->size);
+	CHECK_EQUAL(test_disk_read(disk, 0, disk->sectors), 0);
+	memcpy(contents->data + contents->known, disk->buffer + contents->known,
+	       contents->size - contents->known);
+	contents->known = contents->size;
+	test_qemu_compare_with(disk, contents->data, disk->sectors);
+	block_close(disk->block);
+	free(disk);
+}
+
+static void read_all(struct test_subject *subject)
+{
+	read_one(subject, NULL, subject->disk);
+	for (unsigned int i = 0; i < subject->snapshot_count && !test_failed;
+	     i++)
+		read_one(subject, subject->snapshots[i].name,
+			 subject->snapshots[i].contents);
+}
+
+static void resize_open(struct test_subject *subject, struct test_disk *disk)
+{
+	uint64_t size = test_layout_size(&subject->random, &subject->layout);
+	uint64_t sectors = size / BLOCK_SECTOR;
+	struct err err = {""};
+
+	fprintf(subject->history, "# our disk becomes %llu\n",
+		(unsigned long long)size);
+	if (!CHECK(!block_resize(disk->block, size, &err)))
+		printf("# %s\n", err.text);
+	for (uint64_t i = disk->sectors; i < sectors; i++)
+		disk->value[i] = 0;
+	disk->sectors = sectors;
+}
+
+static void expect(struct test_contents *contents, const struct test_disk *disk)
+{
+	contents->size = disk->sectors * BLOCK_SECTOR;
+	contents->known = contents->size;
+	for (uint64_t i = 0; i < disk->sectors; i++)
+		test_fill(contents->data + i * BLOCK_SECTOR, 1, disk->value[i]);
+}
+
+static void write_ours(struct test_subject *subject)
+{
+	struct test_qemu_image image = image_of(subject);
+	struct test_disk *disk;
+
+	disk = test_qemu_open(&image, false, test_random(&subject->random));
+	REQUIRE(disk);
+	fprintf(subject->history, "# we write\n");
+	test_qemu_learn(disk);
+	test_qemu_write_randomly(&image, disk, 20);
+	if (test_subject_can_resize(subject) &&
+	    !test_below(&subject->random, 3))
+		resize_open(subject, disk);
+	test_qemu_write_randomly(&image, disk, 20);
+	test_disk_compare(disk, 0, disk->sectors);
+	CHECK_EQUAL(block_close(disk->block), 0);
+	expect(subject->disk, disk);
+	free(disk);
+}
+
+/* One of our commands, in this process; '' is an empty word. */
+static int run_ours(const struct test_subject *subject, char *command)
+{
+	char *words[16], *rest = NULL;
+	int count = 0;
+
+	words[count++] = strtok_r(command, " ", &rest);
+	if (subject->layout.data_file && strcmp(words[0], "snapshot")) {
+		words[count++] = "--data-file";
+		words[count++] = "data";
 	}
-	shape.refcount_bits = refcounts[test_below(random, 3)];
-	shape.zstd = test_below(random, 2);
-	shape.extended = !test_below(random, 3);
-	if (shape.extended)
-		shape.cluster_size = extended[test_below(random, 3)];
-	shape.data_file = !test_below(random, 6);
-	shape.data_raw = shape.data_file && !shape.backing;
-	shape.snapshot = shape.refcount_bits > 1 && !shape.data_file;
-	return shape;
+	for (char *word; (word = strtok_r(NULL, " ", &rest)); count++)
+		words[count] = strcmp(word, "''") ? word : word + 2;
+	words[count] = NULL;
+	return img_command(count, words);
 }
 
-static void create(const struct shape *shape)
+static void step(struct test_subject *subject)
 {
-	static const char *const backing[] = {
-		[BACKING_NONE] = "",
-		[BACKING_RAW] = "-F raw -b base.raw",
-		[BACKING_QCOW2] = "-F qcow2 -b base.qcow2",
-	};
-	char options[256];
-	int used;
+	char command[TEST_COMMAND_ROOM];
 
-	used = snprintf(options, sizeof(options),
-			"compat=%s,cluster_size=%u,refcount_bits=%u%s%s",
-			shape->old ? "0.10" : "1.1", shape->cluster_size,
-			shape->refcount_bits,
-			shape->extended ? ",extended_l2=on" : "",
-			shape->zstd ? ",compression_type=zstd" : "");
-	if (shape->data_file)
-		snprintf(options + used, sizeof(options) - (size_t)used,
-			 ",data_file=data,data_file_raw=%s",
-			 shape->data_raw ? "on" : "off");
-	CHECK(!test_shell("rm -f image data && "
-			  "qemu-img create -f qcow2 -o %s %s image %llu",
-			  options, backing[shape->backing], DISK_SIZE));
-}
-
-/* Sectors most often, sometimes whole clusters. */
-static void choose_range(struct test_random *random, const struct shape *shape,
-			 bool whole, uint64_t *ret_offset, uint64_t *ret_length)
-{
-	uint64_t unit = whole ? shape->cluster_size : BLOCK_SECTOR;
-	uint64_t units = DISK_SIZE / unit, longest = whole ? 3 : 400;
-
-	*ret_offset = test_below(random, units);
-	*ret_length = 1 + test_below(random, longest);
-	*ret_length = min_u64(*ret_length, units - *ret_offset) * unit;
-	*ret_offset *= unit;
-}
-
-/* One command of qemu-io, added to a command line. */
-static void add_command(struct test_random *random, const struct shape *shape,
-			char *line, size_t room)
-{
-	static const char *const words[] = {"write",	   "write",
-					    "write -z",	   "write -z -u",
-					    "discard",	   "write -c",
-					    "write -z -f", "flush"};
-	unsigned int kind = (unsigned int)test_below(random, 8);
-	size_t used = strlen(line);
-	uint64_t offset, length;
-
-	choose_range(random, shape,
-		     kind == 5 || (kind && !test_below(random, 3)), &offset,
-		     &length);
-	if (kind == 5) {
-		length = shape->cluster_size;
-		if (shape->data_file)
-			kind = 0;
+	if (test_below(&subject->random, 2)) {
+		write_ours(subject);
+	} else if (test_subject_command(subject, command)) {
+		fprintf(subject->history, "alcor img %s\n", command);
+		CHECK_EQUAL(run_ours(subject, command), 0);
+		read_all(subject);
 	}
-	if (kind == 7)
-		snprintf(line + used, room - used, " -c flush");
-	else if (kind == 5)
-		snprintf(line + used, room - used,
-			 " image; " QEMU_IO " -c 'write -c -P %u %llu %llu' "
-			 "image; " QEMU_IO " -c flush",
-			 1 + (unsigned int)test_below(random, 255),
-			 (unsigned long long)offset,
-			 (unsigned long long)length);
-	else if (kind < 2)
-		snprintf(line + used, room - used, " -c '%s -P %u %llu %llu'",
-			 words[kind], 1 + (unsigned int)test_below(random, 255),
-			 (unsigned long long)offset,
-			 (unsigned long long)length);
-	else
-		snprintf(line + used, room - used, " -c '%s %llu %llu'",
-			 words[kind], (unsigned long long)offset,
-			 (unsigned long long)length);
 }
 
-/*
- * Discards reach the file with -d unmap only. A compressed write has a process
- * of its own: QEMU cannot compress over what is there already (then it fails,
- * and leaks clusters), and where it has freed compressed bytes in the same
- * process it may put more behind them in a cluster that has a new owner.
- */
-static void run_script(struct test_random *random, const struct shape *shape)
+static void take_turn(struct test_subject *subject)
 {
-	unsigned int count = 5 + (unsigned int)test_below(random, 15);
-	char line[2000] = QEMU_IO;
+	unsigned int count = 1 + (unsigned int)test_below(&subject->random, 4);
 
-	for (unsigned int i = 0; i < count; i++)
-		add_command(random, shape, line, sizeof(line));
-	if (!CHECK(!test_shell("%s image", line)))
-		printf("# %s image\n", line);
-	if (strstr(line, "write -c"))
-		test_shell("qemu-img check -r leaks image");
+	read_all(subject);
+	for (unsigned int i = 0; i < count && !test_failed; i++)
+		step(subject);
+	if (!test_failed)
+		judge(subject);
 }
 
-static void take_snapshot(void)
-{
-	CHECK(!test_shell("qemu-img snapshot -c s image && "
-			  "qemu-img convert -l s -O raw image snapshot"));
-}
+/* --- Images --------------------------------------------------------------- */
 
-static void check(const struct shape *shape)
+static void tell(void)
 {
-	CHECK_EQUAL(test_shell("qemu-img check image"), 0);
-	if (shape->snapshot)
-		CHECK(!test_shell("qemu-img convert -l s -O raw image again && "
-				  "cmp snapshot again"));
-	if (shape->data_raw)
-		CHECK(!test_shell("qemu-img convert -O raw image disk && "
-				  "qemu-img compare -f raw -F raw disk data"));
-}
-
-static void tell(const struct shape *shape, uint64_t seed)
-{
-	printf("# ALCOR_TEST_SEED=%llu: compat %s, clusters of %u, %u refcount "
-	       "bits, extended %d, zstd %d, backing %d, data file %d, raw %d\n",
-	       (unsigned long long)seed, shape->old ? "0.10" : "1.1",
-	       shape->cluster_size, shape->refcount_bits, shape->extended,
-	       shape->zstd, shape->backing, shape->data_file, shape->data_raw);
+	fflush(stdout);
+	if (system("(cat history; tail -n 4 output) | sed 's/^/# /'"))
+		printf("# (unknown)\n");
 }
 
 static void run_image(uint64_t seed)
 {
-	struct test_random random = {seed};
-	struct shape shape = choose_shape(&random);
-	struct test_qemu_image image = {
-		.path = "image",
-		.data_file = shape.data_file ? "data" : NULL,
-		.compress = shape.data_file ? 0 : shape.cluster_size,
-		.compression = shape.zstd ? QCOW2_ZSTD : QCOW2_DEFLATE,
-	};
+	struct test_subject subject;
 
-	create(&shape);
-	run_script(&random, &shape);
-	if (shape.snapshot)
-		take_snapshot();
+	test_subject_init(&subject, seed);
 	for (unsigned int turn = 0; turn < 2 && !test_failed; turn++) {
-		run_script(&random, &shape);
-		test_qemu_compare(&image, seed + turn);
-		test_qemu_write(&image, seed + turn);
-		check(&shape);
+		if (CHECK(test_script_run(&subject, !turn))) {
+			load_all(&subject);
+			take_turn(&subject);
+		}
 	}
+	test_subject_fini(&subject);
 	if (test_failed)
-		tell(&shape, seed);
+		tell();
 }
 
-static void make_backing(void)
+/* Every @step-th image, in a folder of its own; how many went wrong. */
+static unsigned int run_share(uint64_t first, uint64_t end, unsigned int step)
 {
-	/* The raw one is shorter than the images, the other one longer. */
-	CHECK(!test_shell("qemu-img create -f raw base.raw 1M && "
-			  "qemu-io -f raw -c 'write -P 11 0 700k' "
-			  "-c 'write -P 12 900k 124k' base.raw && "
-			  "qemu-img create -f qcow2 -o cluster_size=8k "
-			  "base.qcow2 9M && "
-			  "qemu-io -c 'write -P 13 0 1100k' "
-			  "-c 'write -P 14 3M 700k' -c 'write -z 400k 300k' "
-			  "base.qcow2"));
+	unsigned int failures = 0;
+	char folder[24];
+
+	snprintf(folder, sizeof(folder), "%llu", (unsigned long long)first);
+	if (!CHECK(!mkdir(folder, 0700) && !chdir(folder)) ||
+	    !CHECK(test_layout_make_backing()))
+		return 1;
+	for (uint64_t seed = first; seed < end && failures < FAILURES_MAX;
+	     seed += step) {
+		test_failed = false;
+		run_image(seed);
+		failures += test_failed;
+	}
+	return failures;
+}
+
+static unsigned int cpu_count(void)
+{
+	cpu_set_t set;
+
+	return sched_getaffinity(0, sizeof(set), &set)
+		       ? 1
+		       : (unsigned int)CPU_COUNT(&set);
 }
 
 static void random_images_go_back_and_forth(void)
 {
 	unsigned long count = test_number("ALCOR_TEST_IMAGES",
-					  test_is_small() ? 2 : 6);
+					  test_is_small() ? 20 : 6);
 	unsigned long first = test_number("ALCOR_TEST_SEED", 1);
+	unsigned int jobs = (unsigned int)test_number("ALCOR_TEST_JOBS",
+						      cpu_count());
+	int status, child;
 
 	if (!test_have_qemu())
 		TEST_SKIP("qemu-img and qemu-io are not installed");
-	make_backing();
-	for (unsigned long i = 0; i < count && !test_failed; i++)
-		run_image(first + i);
+	fflush(stdout);
+	for (unsigned int i = 0; i < jobs; i++) {
+		child = fork();
+		if (!child)
+			_exit(!!run_share(first + i, first + count, jobs));
+		CHECK(child > 0);
+	}
+	while (wait(&status) > 0)
+		CHECK(WIFEXITED(status) && !WEXITSTATUS(status));
 	printf("# %lu images, the first has seed %lu\n", count, first);
 }
 

@@ -32,7 +32,10 @@ __attribute__((format(printf, 1, 2))) static inline int test_shell(
 	return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
 }
 
-/* Goes to a new folder, which test_folder_leave() removes. */
+/*
+ * Goes to a new folder, which test_folder_leave() removes, unless the
+ * environment has ALCOR_TEST_KEEP=1.
+ */
 static inline bool test_folder_enter(char *ret_path, size_t room)
 {
 	const char *base = getenv("TMPDIR");
@@ -43,6 +46,10 @@ static inline bool test_folder_enter(char *ret_path, size_t room)
 
 static inline void test_folder_leave(const char *path)
 {
+	if (getenv("ALCOR_TEST_KEEP")) {
+		printf("# %s is kept\n", path);
+		return;
+	}
 	if (!chdir("/"))
 		test_shell("rm -rf '%s'", path);
 }

@@ -11,7 +11,8 @@
 
 struct test_qemu_image {
 	const char *path;
-	const char *data_file; /* NULL: none */
+	const char *data_file;	 /* NULL: none */
+	const char *snapshot_id; /* NULL: the disk of now */
 	/* Some writes are compressed clusters of this size, if it is not 0. */
 	size_t compress;
 	enum qcow2_compression compression;
@@ -38,6 +39,7 @@ static inline struct test_disk *test_qemu_open(
 	struct block_options options = {
 		.path = image->path,
 		.data_file = image->data_file,
+		.snapshot_id = image->snapshot_id,
 		.read_only = read_only,
 		.l2_cache_size = seed % 2 ? 1 : 0,
 	};
@@ -51,19 +53,30 @@ static inline struct test_disk *test_qemu_open(
 	}
 	disk->sectors = block_size(disk->block) / BLOCK_SECTOR;
 	disk->random.state = seed;
-	disk->next_value = 1ULL << 40;
+	disk->next_value = seed << 16; /* none comes twice */
 	return disk;
 }
 
 static inline void test_qemu_compare_piece(struct test_disk *disk,
-					   uint64_t first, uint64_t count)
+					   const uint8_t *want, uint64_t first,
+					   uint64_t count)
 {
 	CHECK_EQUAL(test_disk_read(disk, first, count), 0);
-	CHECK(!memcmp(disk->buffer, test_oracle + first * BLOCK_SECTOR,
+	CHECK(!memcmp(disk->buffer, want + first * BLOCK_SECTOR,
 		      count * BLOCK_SECTOR));
 }
 
 /* In one piece, and in small ones from everywhere. */
+static inline void test_qemu_compare_with(struct test_disk *disk,
+					  const uint8_t *want, uint64_t sectors)
+{
+	test_qemu_compare_piece(disk, want, 0, sectors);
+	for (unsigned int i = 0; i < 200 && !test_failed; i++)
+		test_qemu_compare_piece(disk, want,
+					test_below(&disk->random, sectors - 20),
+					1 + i % 20);
+}
+
 static inline void test_qemu_compare(const struct test_qemu_image *image,
 				     uint64_t seed)
 {
@@ -71,12 +84,7 @@ static inline void test_qemu_compare(const struct test_qemu_image *image,
 
 	REQUIRE(disk);
 	test_qemu_ask(image, disk->sectors);
-	test_qemu_compare_piece(disk, 0, disk->sectors);
-	for (unsigned int i = 0; i < 500 && !test_failed; i++)
-		test_qemu_compare_piece(disk,
-					test_below(&disk->random,
-						   disk->sectors - 20),
-					1 + i % 20);
+	test_qemu_compare_with(disk, test_oracle, disk->sectors);
 	block_close(disk->block);
 	free(disk);
 }
@@ -107,8 +115,10 @@ static inline void test_qemu_run(const struct test_qemu_image *image,
 				 struct test_disk *disk, struct test_op *op)
 {
 	uint64_t unit = image->compress / BLOCK_SECTOR;
+	/* The largest take long. */
+	uint64_t one_in = image->compress > MIB ? 16 : 4;
 
-	if (unit && op->action == TEST_WRITE && op->value % 4 == 0 &&
+	if (unit && op->action == TEST_WRITE && op->value % one_in == 0 &&
 	    disk->sectors >= unit) {
 		op->first = op->first % (disk->sectors / unit) * unit;
 		op->count = unit;
@@ -122,11 +132,12 @@ static inline void test_qemu_run(const struct test_qemu_image *image,
 
 /* Many flushes would be many waits for the host's disk. */
 static inline void test_qemu_write_randomly(const struct test_qemu_image *image,
-					    struct test_disk *disk)
+					    struct test_disk *disk,
+					    unsigned int count)
 {
 	struct test_op op;
 
-	for (unsigned int i = 0; i < 80; i++) {
+	for (unsigned int i = 0; i < count; i++) {
 		op = test_disk_choose(disk);
 		if (op.action == TEST_FLUSH && i % 4)
 			continue;
@@ -135,18 +146,24 @@ static inline void test_qemu_write_randomly(const struct test_qemu_image *image,
 	}
 }
 
-/* Comes after a comparison: what we read is where the model begins. */
+/* What we read is where the model begins. */
+static inline void test_qemu_learn(struct test_disk *disk)
+{
+	CHECK_EQUAL(test_disk_read(disk, 0, disk->sectors), 0);
+	for (uint64_t i = 0; i < disk->sectors; i++)
+		disk->value[i] =
+			test_sector_value(disk->buffer + i * BLOCK_SECTOR);
+}
+
+/* Comes after a comparison. */
 static inline void test_qemu_write(const struct test_qemu_image *image,
 				   uint64_t seed)
 {
 	struct test_disk *disk = test_qemu_open(image, false, seed);
 
 	REQUIRE(disk);
-	CHECK_EQUAL(test_disk_read(disk, 0, disk->sectors), 0);
-	for (uint64_t i = 0; i < disk->sectors; i++)
-		disk->value[i] =
-			test_sector_value(disk->buffer + i * BLOCK_SECTOR);
-	test_qemu_write_randomly(image, disk);
+	test_qemu_learn(disk);
+	test_qemu_write_randomly(image, disk, 80);
 	test_disk_compare(disk, 0, disk->sectors);
 	CHECK_EQUAL(block_close(disk->block), 0);
 
