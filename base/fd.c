@@ -180,3 +180,9 @@ void fd_map_close(struct fd_map *map)
 		munmap((void *)map->data, map->size);
 	*map = (struct fd_map){0};
 }
+
+void fd_map_rest(const struct fd_map *map)
+{
+	if (map->data)
+		madvise((void *)map->data, map->size, MADV_DONTNEED);
+}

@@ -60,4 +60,10 @@ struct fd_map {
 int fd_map_open(const char *path, struct fd_map *ret_map, struct err *err);
 void fd_map_close(struct fd_map *map);
 
+/*
+ * Gives back the memory of what was read so far, which comes from the file
+ * again when it is read again. Only for what fd_map_open() has mapped.
+ */
+void fd_map_rest(const struct fd_map *map);
+
 #endif

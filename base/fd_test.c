@@ -222,7 +222,10 @@ static void files_are_mapped(void)
 	CHECK(!memcmp(map.data, "content", 7));
 	unlink(path);
 	CHECK(!memcmp(map.data, "content", 7));
+	fd_map_rest(&map);
+	CHECK(!memcmp(map.data, "content", 7));
 	fd_map_close(&map);
+	fd_map_rest(&map);
 	CHECK(!map.data);
 	fd_map_close(&map);
 }

@@ -57,19 +57,13 @@ static int open_files(struct run *run, struct err *err)
 	return ret;
 }
 
-/* Into run->image, which stays as it is where nothing is found. */
+/* Into run->image, which is empty. */
 static int look_into_image(struct run *run, struct err *err)
 {
 	struct disk_view disk = disk_view_of_block(run->parts.disks[0]);
-	struct image_boot found;
-	int ret = image_boot_open(&disk, run->options.disks[0].block.path,
-				  &found, err);
 
-	if (ret)
-		return ret;
-	image_boot_close(&run->image);
-	run->image = found;
-	return 0;
+	return image_boot_open(&disk, run->options.disks[0].block.path,
+			       &run->image, err);
 }
 
 static void choose_files(struct run *run)
@@ -120,13 +114,15 @@ static int choose_kernel(struct run *run, struct err *err)
 	return make_cmdline(run, err);
 }
 
-/* After a reset: the guest may have installed another kernel for it. */
-static void choose_kernel_again(struct run *run)
+/*
+ * Once the guest's memory has them, nobody needs the files until the next
+ * reset; and by then the guest may have installed others in its image.
+ */
+static void let_go_of_files(struct run *run)
 {
-	struct err err;
-
-	if (choose_kernel(run, &err))
-		log_warning("%s; the kernel from before is booted", err.text);
+	fd_map_rest(&run->kernel);
+	fd_map_rest(&run->initrd);
+	image_boot_close(&run->image);
 }
 
 static int open_disks(struct run *run, struct err *err)
@@ -261,16 +257,18 @@ static void conclude(struct run *run, struct machine *machine)
  */
 static int run_lives(struct run *run, struct life *life, struct err *err)
 {
-	int status = STATUS_RESET, ret;
+	int status = STATUS_RESET, ret = 0;
 	bool first = true, last = false;
 	struct machine *machine;
 
 	while (!last) {
 		if (!first)
-			choose_kernel_again(run);
-		ret = machine_new(&run->parts, &machine, err);
+			ret = choose_kernel(run, err);
+		if (!ret)
+			ret = machine_new(&run->parts, &machine, err);
 		if (ret)
 			return first ? STATUS_USAGE : STATUS_HOST_FAILED;
+		let_go_of_files(run);
 		if (first)
 			console_start(run->console);
 		first = false;
