@@ -20,6 +20,7 @@
 #include "block/fast.h"
 #include "block/image.h"
 #include "block/mutant.h"
+#include "block/rebase.h"
 #include "block/workers.h"
 
 struct block {
@@ -338,6 +339,18 @@ int block_commit(struct block *block,
 
 	slow_begin(block);
 	ret = commit_image(block->top, progress, context, err);
+	slow_end(block);
+	return ret;
+}
+
+int block_rebase(struct block *block, struct image *backing,
+		 int (*progress)(void *context, uint64_t done, uint64_t total),
+		 void *context)
+{
+	int ret;
+
+	slow_begin(block);
+	ret = rebase_image(block->top, backing, progress, context);
 	slow_end(block);
 	return ret;
 }

@@ -155,6 +155,15 @@ int block_commit(struct block *block,
 		 int (*progress)(void *context, uint64_t done, uint64_t total),
 		 void *context, struct err *err);
 
+/*
+ * Writes into the topmost image what it would no longer show if it lay over
+ * @backing (NULL: nothing) instead of its backing file; durably. @progress as
+ * for block_commit(). The name of the backing file is not changed by this.
+ */
+int block_rebase(struct block *block, struct image *backing,
+		 int (*progress)(void *context, uint64_t done, uint64_t total),
+		 void *context);
+
 /* Closes the image and its chain; NULL is none. The first error. */
 int image_close(struct image *image);
 

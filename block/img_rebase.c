@@ -7,15 +7,13 @@
  * an interrupted rebase leaves the disk as it was.
  */
 #include <errno.h>
-#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/math.h"
 #include "block/backing.h"
 #include "block/img_command.h"
+#include "block/img_disk.h"
 #include "block/img_progress.h"
-#include "block/img_status.h"
 #include "block/img_stop.h"
 #include "block/qcow2_rebase.h"
 
@@ -33,72 +31,16 @@ static const struct img_option options[] = {
 	{0},
 };
 
-/* What is compared at a time: a part of a cluster is copied with the rest. */
-#define PIECE (64 * KIB)
-
 struct rebase {
 	struct img_disk disk;	 /* with its old chain */
 	struct img_disk backing; /* the new one; closed: there is none */
-	uint8_t old[PIECE];
-	uint8_t new[PIECE];
 };
 
-/* What the new chain would show there; zeroes past its end. */
-static int read_new(struct rebase *rebase, uint64_t offset, size_t length)
+static int show(void *context, uint64_t done, uint64_t total)
 {
-	size_t inside = 0;
-
-	if (rebase->backing.block && offset < rebase->backing.size)
-		inside = min_u64(length, rebase->backing.size - offset);
-	memset(rebase->new + inside, 0, length - inside);
-	return inside ? img_disk_read(&rebase->backing, offset, rebase->new,
-				      inside)
-		      : 0;
-}
-
-static int keep_piece(struct rebase *rebase, uint64_t offset, size_t length)
-{
-	int ret = img_disk_read(&rebase->disk, offset, rebase->old, length);
-
-	if (!ret)
-		ret = read_new(rebase, offset, length);
-	if (ret || !memcmp(rebase->old, rebase->new, length))
-		return ret;
-	return img_disk_write(&rebase->disk, offset, rebase->old, length);
-}
-
-/* The range is not in the image itself. */
-static int keep_range(struct rebase *rebase, uint64_t offset, uint64_t length)
-{
-	uint64_t part;
-	int ret = 0;
-
-	for (; length && !ret; offset += part, length -= part) {
-		part = min_u64(length, PIECE - offset % PIECE);
-		ret = keep_piece(rebase, offset, part);
-	}
-	return ret;
-}
-
-static int keep_contents(struct rebase *rebase, struct img_progress *progress)
-{
-	struct img_disk *disk = &rebase->disk;
-	struct img_status status;
-	int ret = 0;
-
-	for (uint64_t offset = 0; offset < disk->size && !ret;
-	     offset += status.length) {
-		/* Not too much at once: writing changes what was found. */
-		ret = img_status_get(disk, offset,
-				     min_u64(disk->size - offset, MIB),
-				     &status);
-		if (!ret && (status.depth || !status.present))
-			ret = keep_range(rebase, offset, status.length);
-		img_progress_show(progress, offset);
-		if (!ret && img_stop)
-			ret = -ECANCELED;
-	}
-	return ret ? ret : block_flush(disk->block);
+	(void)total;
+	img_progress_show(context, done);
+	return img_stop ? -ECANCELED : 0;
 }
 
 /* The user names it, so it may be anywhere. */
@@ -129,9 +71,8 @@ static int copy_told(struct rebase *rebase, const struct img_args *args)
 	int ret;
 
 	img_progress_start(&progress, args, rebase->disk.size);
-	ret = keep_contents(rebase, &progress);
-	if (!ret)
-		img_progress_show(&progress, rebase->disk.size);
+	ret = block_rebase(rebase->disk.block, rebase->backing.top, show,
+			   &progress);
 	img_progress_stop(&progress);
 	if (ret == -ECANCELED)
 		return img_failed("interrupted; the disk and its backing file "
@@ -143,21 +84,16 @@ static int copy_told(struct rebase *rebase, const struct img_args *args)
 
 static int copy_difference(const struct img_args *args, struct img_open *open)
 {
-	struct rebase *rebase = calloc(1, sizeof(*rebase));
+	struct rebase rebase = {.backing = {.block = NULL}};
 	int ret;
 
-	if (!rebase)
-		return img_failed("out of memory");
-	ret = img_disk_begin(&rebase->disk, open);
+	ret = img_disk_begin(&rebase.disk, open);
 	if (!ret)
-		ret = open_new(rebase, args);
-	if (!ret) {
-		ret = copy_told(rebase, args);
-	}
-	img_disk_close(&rebase->backing);
-	ret = img_disk_finish(&rebase->disk, open->path, ret);
-	free(rebase);
-	return ret;
+		ret = open_new(&rebase, args);
+	if (!ret)
+		ret = copy_told(&rebase, args);
+	img_disk_close(&rebase.backing);
+	return img_disk_finish(&rebase.disk, open->path, ret);
 }
 
 static int change_name(const struct img_args *args, const struct img_open *open)

@@ -8,6 +8,7 @@
 
 #include "block/qcow2.h"
 #include "block/qcow2_check.h"
+#include "block/rebase.h"
 #include "block/test_disk.h"
 #include "block/test_recorder.h"
 
@@ -143,6 +144,20 @@ static void the_size_of_a_raw_disk_is_flushed(void)
 	image_close(image);
 }
 
+/* Only then may another backing file be named. */
+static void what_a_rebase_keeps_is_flushed(void)
+{
+	struct test_recorder *recorder;
+	struct qcow2 *qcow2 = open_image(&recorder);
+
+	qcow2->image.backing = test_backing_new(100);
+	CHECK_EQUAL(rebase_image(&qcow2->image, NULL, NULL, NULL), 0);
+	CHECK(find_write(recorder, qcow2->l1.offset) < recorder->log_length);
+	CHECK_EQUAL(recorder->log[recorder->log_length - 1].kind,
+		    TEST_LOG_FLUSH);
+	image_close(&qcow2->image);
+}
+
 int main(int argc, char **argv)
 {
 	static const struct test tests[] = {
@@ -152,6 +167,7 @@ int main(int argc, char **argv)
 		TEST(all_comes_before_the_mark_that_it_is_clean),
 		TEST(the_mark_that_it_is_corrupt_is_flushed),
 		TEST(the_size_of_a_raw_disk_is_flushed),
+		TEST(what_a_rebase_keeps_is_flushed),
 	};
 
 	/* What becomes of a corrupt image is said there; not news here. */

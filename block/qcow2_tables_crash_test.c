@@ -97,14 +97,14 @@ static void record(struct run *run, uint64_t seed, bool skips_flush)
 	run->start = test_operation_start(run->operation, run->shape, seed);
 	CHECK(test_sight_make(&run->start, &run->before));
 	CHECK(run->operation->damage || !run->before.errors);
-	test_change_init(change, &run->start, seed);
+	test_change_init(change, &run->start, false);
 	for (unsigned int i = 0; skips_flush && i < TEST_FILES; i++)
 		if (change->recorder[i])
 			change->recorder[i]->skips_flush = true;
 	run->operation->run(change);
 	test_change_close(change);
 	CHECK_EQUAL(change->ret, 0);
-	end = test_change_replay(change, &run->start, change->log->log_length);
+	end = test_change_replay(change, change->log->log_length);
 	CHECK(test_sight_make(&end, &run->after));
 	run->leaks = test_files_check(&end, &errors);
 	CHECK_EQUAL(run->after.errors, 0);

@@ -96,7 +96,7 @@ static struct test_files replay_durable(const struct plan *plan,
 static void judge(const struct plan *plan, const struct test_change *change)
 {
 	static struct test_sight now, durable;
-	struct test_files files = test_change_replay(change, &plan->start,
+	struct test_files files = test_change_replay(change,
 						     change->log->log_length);
 	struct test_files disk = replay_durable(plan, change);
 	bool promised = !change->ret;
@@ -136,16 +136,13 @@ static void run(struct plan *plan, const struct test_files *start,
 		struct test_change *change, const struct fault *fault,
 		unsigned long call)
 {
-	test_change_init(change, start, plan->seed);
+	test_change_init(change, start, fault && fault->reads);
 	poked = false;
 	if (fault) {
 		change->log->fail_code = fault->code;
 		change->log->fail_first = call;
 		change->log->fail_end = call + fault->length;
 		change->afterwards = poke;
-		for (unsigned int i = 0; i < TEST_FILES; i++)
-			if (change->recorder[i])
-				change->recorder[i]->fails_reads = fault->reads;
 	}
 	plan->operation->run(change);
 	test_change_close(change);
@@ -154,7 +151,7 @@ static void run(struct plan *plan, const struct test_files *start,
 /* Later, when the host has recovered, somebody tries once more. */
 static void try_again(struct plan *plan, const struct test_change *failed)
 {
-	struct test_files start = test_change_replay(failed, &plan->start,
+	struct test_files start = test_change_replay(failed,
 						     failed->log->log_length);
 	static struct test_sight now;
 	struct test_change change;
@@ -164,7 +161,7 @@ static void try_again(struct plan *plan, const struct test_change *failed)
 
 	run(plan, &start, &change, NULL, 0);
 	CHECK_EQUAL(change.ret, 0);
-	end = test_change_replay(&change, &start, change.log->log_length);
+	end = test_change_replay(&change, change.log->log_length);
 	poked = was_poked;
 	CHECK(look(plan, &end, &now) && is_after(plan, &now));
 	test_change_fini(&change);
@@ -176,7 +173,7 @@ static void try_again(struct plan *plan, const struct test_change *failed)
 static bool has_happened(const struct plan *plan,
 			 const struct test_change *change)
 {
-	struct test_files files = test_change_replay(change, &plan->start,
+	struct test_files files = test_change_replay(change,
 						     change->log->log_length);
 	static struct test_sight now;
 	bool happened = look(plan, &files, &now) && is_after(plan, &now);
@@ -217,7 +214,7 @@ static void make_plan(struct plan *plan, bool reads)
 	CHECK(test_sight_make(&plan->start, &plan->before));
 	run(plan, &plan->start, &change, &none, 0);
 	plan->calls = change.log->calls;
-	end = test_change_replay(&change, &plan->start, change.log->log_length);
+	end = test_change_replay(&change, change.log->log_length);
 	CHECK(test_sight_make(&end, &plan->after));
 	test_change_fini(&change);
 	test_files_close(&end);

@@ -221,35 +221,43 @@ static inline bool test_sight_is_same(const struct test_sight *a,
 /* --- A change that is recorded -------------------------------------------- */
 
 struct test_change {
+	const struct test_files *start; /* not owned */
 	struct test_recorder *log; /* a file of its own, never closed by us */
 	struct test_recorder *recorder[TEST_FILES];
 	bool taken[TEST_FILES]; /* by whoever closes it */
-	uint64_t seed;		/* for operations that choose */
+	bool fails_reads;	/* as in the recorders */
 	int ret;
 	size_t ended; /* the log's length then */
 	/* Between that and closing, where an image is open; or NULL. */
 	void (*afterwards)(struct test_change *change, struct image *top);
 };
 
+/* Takes @below over. */
+static inline struct test_recorder *test_change_record(
+	struct test_change *change, enum test_file which, struct file *below)
+{
+	struct test_recorder *recorder = test_recorder_new(below);
+
+	recorder->number = which;
+	recorder->log_to = change->log;
+	recorder->keeps_log = true;
+	recorder->fails_reads = change->fails_reads;
+	return recorder;
+}
+
 static inline void test_change_init(struct test_change *change,
 				    const struct test_files *start,
-				    uint64_t seed)
+				    bool fails_reads)
 {
-	struct test_recorder *recorder;
-
 	*change = (struct test_change){
+		.start = start,
 		.log = test_recorder_new(file_memory_new(NULL, 0)),
-		.seed = seed,
+		.fails_reads = fails_reads,
 	};
-	for (unsigned int i = 0; i < TEST_FILES; i++) {
-		if (!start->file[i])
-			continue;
-		recorder = test_recorder_new(test_file_copy(start->file[i]));
-		recorder->number = i;
-		recorder->log_to = change->log;
-		recorder->keeps_log = true;
-		change->recorder[i] = recorder;
-	}
+	for (unsigned int i = 0; i < TEST_FILES; i++)
+		if (start->file[i])
+			change->recorder[i] = test_change_record(
+				change, i, test_file_copy(start->file[i]));
 }
 
 /* The caller closes it, or gives it to an image. NULL: there is none. */
@@ -258,6 +266,33 @@ static inline struct file *test_change_take(struct test_change *change,
 {
 	change->taken[which] = true;
 	return change->recorder[which] ? &change->recorder[which]->file : NULL;
+}
+
+/* The files with the first @length entries of the log. */
+static inline struct test_files test_change_replay(
+	const struct test_change *change, size_t length)
+{
+	struct test_files files = test_files_copy(change->start);
+
+	for (size_t i = 0; i < length; i++)
+		test_log_apply(&change->log->log[i],
+			       files.file[change->log->log[i].file], 0,
+			       change->log->log[i].length);
+	return files;
+}
+
+/* The same, once more after it was closed. */
+static inline struct file *test_change_take_again(struct test_change *change,
+						  enum test_file which)
+{
+	struct test_files now = test_change_replay(change,
+						   change->log->log_length);
+	struct test_recorder *recorder = test_change_record(change, which,
+							    now.file[which]);
+
+	now.file[which] = NULL;
+	test_files_close(&now);
+	return &recorder->file;
 }
 
 /* The operation has returned; what follows is only closing. */
@@ -278,20 +313,6 @@ static inline void test_change_close(struct test_change *change)
 static inline void test_change_fini(struct test_change *change)
 {
 	file_close(&change->log->file);
-}
-
-/* The files with the first @length entries of the log. */
-static inline struct test_files test_change_replay(
-	const struct test_change *change, const struct test_files *start,
-	size_t length)
-{
-	struct test_files files = test_files_copy(start);
-
-	for (size_t i = 0; i < length; i++)
-		test_log_apply(&change->log->log[i],
-			       files.file[change->log->log[i].file], 0,
-			       change->log->log[i].length);
-	return files;
 }
 
 #endif

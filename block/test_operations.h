@@ -7,7 +7,9 @@
 
 #include "block/commit.h"
 #include "block/qcow2_check.h"
+#include "block/qcow2_rebase.h"
 #include "block/qcow2_snapshots.h"
+#include "block/rebase.h"
 #include "block/test_change.h"
 #include "block/test_shapes.h"
 #include "block/test_snapshot.h"
@@ -191,6 +193,55 @@ static inline void test_run_open(struct test_change *change)
 	test_change_image(change, false, test_nothing);
 }
 
+/* --- Operations on both --------------------------------------------------- */
+
+static inline int test_rebase_image(struct test_change *change,
+				    struct image *top)
+{
+	struct image_options options = {.name = "other", .read_only = true};
+	struct file *file = test_change_take(change, TEST_OTHER);
+	struct image *other;
+	int ret;
+
+	if (!strcmp(top->backing_ref.format, "raw"))
+		ret = raw_open(file, &options, &other, NULL);
+	else
+		ret = qcow2_open(file, &options, &other, NULL);
+	if (ret) {
+		file_close(file);
+		return ret;
+	}
+	ret = rebase_image(top, other, NULL, NULL);
+	image_close(other);
+	return ret;
+}
+
+/* First the contents, then the name. */
+static inline void test_run_rebase(struct test_change *change)
+{
+	struct image_backing backing;
+	struct image *top;
+	struct file *file;
+	int ret, closed;
+
+	ret = test_change_open(change, false, &top);
+	if (!ret) {
+		backing = top->backing_ref;
+		ret = test_rebase_image(change, top);
+		closed = image_close(top);
+		ret = ret ? ret : closed;
+	}
+	if (!ret) {
+		file = test_change_take_again(change, TEST_IMAGE);
+		ret = qcow2_rebase(file, "image", "other", backing.format,
+				   NULL);
+		test_change_end(change, ret);
+		file_close(file);
+		return;
+	}
+	test_change_end(change, ret);
+}
+
 /* --- Damage --------------------------------------------------------------- */
 
 /* A block's refcounts are lost, and a flag is wrong. */
@@ -279,6 +330,7 @@ static const struct test_operation test_operations[] = {
 	{"grow", test_run_grow, SNAPSHOT_BUT_VERSION_2, 0, 0, false, NULL},
 	{"empty", test_run_empty, SNAPSHOT, WITH_BASE, 0, false, NULL},
 	{"commit", test_run_commit, NO_SNAPSHOT, WITH_BASE, 0, true, NULL},
+	{"rebase", test_run_rebase, NO_SNAPSHOT, WITH_BASE, 0, false, NULL},
 	{"repair", test_run_repair, SNAPSHOT, 0, 0, false, test_damage_corrupt},
 	{"repair of leaks", test_run_repair, SNAPSHOT, 0, 0, true,
 	 test_damage_leak},

@@ -153,8 +153,10 @@ static inline struct test_files test_shape_make(const struct test_shape *shape,
 	struct qcow2_create_options create = test_shape_create(shape);
 	struct test_files files = {{test_image_new(&create)}};
 
-	if (shape->with & WITH_BASE)
+	if (shape->with & WITH_BASE) {
 		files.file[TEST_BASE] = test_base_new(shape, seed + 100);
+		files.file[TEST_OTHER] = test_base_new(shape, seed + 200);
+	}
 	if (shape->with & WITH_ANY_DATA_FILE) {
 		files.file[TEST_DATA] = file_memory_new(NULL, 0);
 		file_truncate(files.file[TEST_DATA], create.size);
