@@ -269,13 +269,14 @@ static unsigned long fail_preallocation(unsigned long call)
 	struct test_recorder *recorder =
 		test_recorder_new(test_image_new(&create));
 	struct image *image = test_image_open(&recorder->file, 0, NULL);
+	static const atomic_bool never;
 	struct test_check check;
 	unsigned long calls;
 	int ret;
 
 	recorder->fail_first = call;
 	recorder->fail_end = call + 1;
-	ret = qcow2_preallocate(image, PREALLOCATE_METADATA);
+	ret = qcow2_preallocate(image, PREALLOCATE_METADATA, &never);
 	calls = recorder->calls;
 	CHECK_EQUAL(ret, call < calls ? -EIO : 0);
 	CHECK(!image->ops->flush(image) && !image->ops->flush(image));
