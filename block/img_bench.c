@@ -1,17 +1,11 @@
 /*
  * block/img_bench.c - `alcor img bench`: requests of one kind, as fast as they
- * go, several at a time.
- *
- * Each of the requests in flight has a thread, which takes the next one when
- * its last is done; more than BENCH_DEPTH_MAX threads would only wait for each
- * other.
+ * go, several at a time; what is asked for, and what is told of it.
  */
-#include <errno.h>
-#include <pthread.h>
+#include "block/img_bench.h"
+
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "base/math.h"
 #include "base/parse.h"
@@ -33,168 +27,60 @@ static const struct img_option options[] = {
 	{'t', "cache", true},
 	{'U', "force-share", false},
 	{'w', "write", false},
+	{IMG_OPTION_CPU, "cpu", false},
 	{IMG_OPTION_FLUSH_INTERVAL, "flush-interval", true},
 	{IMG_OPTION_L2_CACHE, "l2-cache", true},
 	{IMG_OPTION_NO_DRAIN, "no-drain", false},
 	{IMG_OPTION_PATTERN, "pattern", true},
+	{IMG_OPTION_RANDOM, "random", true},
 	{0},
 };
 
-#define BENCH_DEPTH_MAX 64
-
-struct bench {
-	struct img_disk disk;	 /* [c] */
-	uint64_t count;		 /* [c] */
-	uint64_t depth;		 /* [c] */
-	uint64_t size;		 /* [c] of a request */
-	uint64_t start;		 /* [c] offset of the first */
-	uint64_t step;		 /* [c] */
-	uint64_t flush_interval; /* [c] requests; 0: no flush */
-	uint64_t pattern;	 /* [c] */
-	uint64_t l2_cache_size;	 /* [c] 0: the default */
-	bool write;		 /* [c] */
-	bool drain;		 /* [c] a flush waits for all before it */
-	pthread_mutex_t lock;
-	pthread_cond_t changed; /* with lock */
-	uint64_t next;		/* [l] number of the next request */
-	uint64_t offset;	/* [l] of it */
-	uint64_t in_flight;	/* [l] */
-	int error;		/* [l] the first one */
-};
-
-/* Whether request @number begins with a flush of what was before it. */
-static bool is_flush_due(const struct bench *bench, uint64_t number)
+static void tell_plan(const struct bench_plan *plan)
 {
-	return bench->flush_interval && number &&
-	       !(number % bench->flush_interval);
-}
-
-/*
- * As qemu-img's walk: a step that has no factor in common with the size comes
- * to all of the disk, in no order that hardware would guess. But where a
- * request would go past the end, the walk begins anew.
- */
-static uint64_t next_offset(const struct bench *bench)
-{
-	uint64_t size = bench->disk.size;
-	uint64_t offset = size ? (bench->offset + bench->step) % size : 0;
-
-	return range_fits(offset, bench->size, size) ? offset : 0;
-}
-
-/* Under the lock. False: there is no next one. */
-static bool take_request(struct bench *bench, uint64_t *ret_offset,
-			 bool *ret_flush)
-{
-	while (!bench->error && bench->next < bench->count && bench->drain &&
-	       is_flush_due(bench, bench->next) && bench->in_flight)
-		pthread_cond_wait(&bench->changed, &bench->lock);
-	if (bench->error || bench->next == bench->count)
-		return false;
-	*ret_flush = is_flush_due(bench, bench->next);
-	*ret_offset = bench->offset;
-	bench->next++;
-	bench->in_flight++;
-	bench->offset = next_offset(bench);
-	return true;
-}
-
-static int run_request(struct bench *bench, uint64_t offset, bool flush,
-		       uint8_t *buffer)
-{
-	int ret = flush ? block_flush(bench->disk.block) : 0;
-
-	if (ret)
-		return ret;
-	if (bench->write)
-		return img_disk_write(&bench->disk, offset, buffer,
-				      bench->size);
-	return img_disk_read(&bench->disk, offset, buffer, bench->size);
-}
-
-static void work_with(struct bench *bench, uint8_t *buffer)
-{
-	uint64_t offset;
-	bool flush;
-	int ret;
-
-	memset(buffer, (int)bench->pattern, bench->size);
-	pthread_mutex_lock(&bench->lock);
-	while (take_request(bench, &offset, &flush)) {
-		pthread_mutex_unlock(&bench->lock);
-		ret = run_request(bench, offset, flush, buffer);
-		pthread_mutex_lock(&bench->lock);
-		bench->in_flight--;
-		if (ret && !bench->error)
-			bench->error = ret;
-		pthread_cond_broadcast(&bench->changed);
-	}
-	pthread_mutex_unlock(&bench->lock);
-}
-
-static void *work(void *argument)
-{
-	struct bench *bench = argument;
-	uint8_t *buffer = malloc(max_u64(bench->size, 1));
-
-	if (buffer) {
-		work_with(bench, buffer);
-	} else {
-		pthread_mutex_lock(&bench->lock);
-		bench->error = -ENOMEM;
-		pthread_mutex_unlock(&bench->lock);
-	}
-	free(buffer);
-	return NULL;
-}
-
-static int run_threads(struct bench *bench)
-{
-	pthread_t threads[BENCH_DEPTH_MAX];
-	uint64_t count = 0;
-	int ret = 0;
-
-	while (count < min_u64(bench->depth, BENCH_DEPTH_MAX) && !ret) {
-		ret = -pthread_create(&threads[count], NULL, work, bench);
-		count += !ret;
-	}
-	for (uint64_t i = 0; i < count; i++)
-		pthread_join(threads[i], NULL);
-	return count ? bench->error : ret;
-}
-
-static double now(void)
-{
-	struct timespec time;
-
-	clock_gettime(CLOCK_MONOTONIC, &time);
-	return (double)time.tv_sec + (double)time.tv_nsec / 1e9;
-}
-
-static int run(struct bench *bench, bool quiet)
-{
-	double start;
-	int ret;
-
-	if (!quiet)
-		printf("Sending %llu %s requests, %llu bytes each, %llu in "
-		       "parallel (starting at offset %llu, step size %llu)\n",
-		       (unsigned long long)bench->count,
-		       bench->write ? "write" : "read",
-		       (unsigned long long)bench->size,
-		       (unsigned long long)bench->depth,
-		       (unsigned long long)bench->start,
-		       (unsigned long long)bench->step);
-	if (!quiet && bench->flush_interval)
+	printf("Sending %llu %s requests, %llu bytes each, %llu in parallel ",
+	       (unsigned long long)plan->count, plan->write ? "write" : "read",
+	       (unsigned long long)plan->size, (unsigned long long)plan->depth);
+	if (plan->step)
+		printf("(starting at offset %llu, step size %llu)\n",
+		       (unsigned long long)plan->start,
+		       (unsigned long long)plan->step);
+	else
+		printf("(to places at random)\n");
+	if (plan->flush_interval)
 		printf("Sending %sflush every %llu requests\n",
-		       bench->drain ? "" : "non-draining ",
-		       (unsigned long long)bench->flush_interval);
-	start = now();
-	ret = run_threads(bench);
-	if (ret)
-		return img_failed("Failed request: %s", strerror(-ret));
+		       plan->drain ? "" : "non-draining ",
+		       (unsigned long long)plan->flush_interval);
+}
+
+/* The CPU time is that of all threads, the kernel's for us included. */
+static void tell_cpu(const struct bench_plan *plan,
+		     const struct bench_result *result)
+{
+	double scale = plan->count ? 1e6 / (double)plan->count : 0;
+
+	printf("CPU time per request: %.3f us (%.3f user, %.3f system), "
+	       "by %s\n",
+	       (result->user_seconds + result->system_seconds) * scale,
+	       result->user_seconds * scale, result->system_seconds * scale,
+	       result->engine);
+}
+
+static int run(struct block *block, const struct bench_plan *plan,
+	       const struct img_args *args)
+{
+	bool quiet = img_args_has(args, 'q');
+	struct bench_result result;
+	struct err err;
+
 	if (!quiet)
-		printf("Run completed in %3.3f seconds.\n", now() - start);
+		tell_plan(plan);
+	if (bench_run(block, plan, &result, &err))
+		return img_failed("%s", err.text);
+	if (!quiet)
+		printf("Run completed in %3.3f seconds.\n", result.seconds);
+	if (img_args_has(args, IMG_OPTION_CPU))
+		tell_cpu(plan, &result);
 	return IMG_OK;
 }
 
@@ -220,77 +106,119 @@ static int parse_bytes(const struct img_args *args, int id, const char *what,
 	return img_failed("Invalid %s specified", what);
 }
 
-static int parse(struct bench *bench, const struct img_args *args)
+/* "native" is another interface of the kernel's for the same thing. */
+static int parse_engine(const struct img_args *args, enum block_engine *engine)
 {
-	int ret = parse_count(args, 'c', INT32_MAX, "request count",
-			      &bench->count);
+	const char *name = img_args_value(args, 'i');
 
-	if (!ret)
-		ret = parse_count(args, 'd', INT32_MAX, "queue depth",
-				  &bench->depth);
-	if (!ret)
-		ret = parse_count(args, IMG_OPTION_FLUSH_INTERVAL, INT32_MAX,
-				  "flush interval", &bench->flush_interval);
-	if (!ret)
-		ret = parse_count(args, IMG_OPTION_PATTERN, 0xff,
-				  "pattern byte", &bench->pattern);
-	if (!ret)
-		ret = parse_bytes(args, 'o', "offset", &bench->start);
-	if (!ret)
-		ret = parse_bytes(args, 's', "buffer size", &bench->size);
-	if (!ret)
-		ret = parse_bytes(args, 'S', "step_size", &bench->step);
-	if (!ret)
-		ret = parse_bytes(args, IMG_OPTION_L2_CACHE, "L2 cache size",
-				  &bench->l2_cache_size);
-	if (ret)
-		return ret;
-	if (!bench->depth || bench->size > GIB)
-		return img_failed("Invalid %s specified",
-				  bench->depth ? "buffer size" : "queue depth");
-	if (bench->flush_interval && !bench->write)
-		return img_failed("--flush-interval is only available in write "
-				  "tests");
-	if (bench->flush_interval && bench->flush_interval < bench->depth &&
-	    bench->drain)
-		return img_failed("Flush interval can't be smaller than depth");
-	bench->step = bench->step ? bench->step : bench->size;
-	bench->offset = bench->start;
+	if (!name || !strcmp(name, "native"))
+		*engine = BLOCK_ENGINE_AUTO;
+	else if (!strcmp(name, "io_uring"))
+		*engine = BLOCK_ENGINE_URING;
+	else if (!strcmp(name, "threads"))
+		*engine = BLOCK_ENGINE_THREADS;
+	else
+		return img_failed("Invalid aio option: %s", name);
 	return 0;
 }
 
-static int bench_run(const struct img_args *args)
+static int parse_random(const struct img_args *args, struct bench_plan *plan)
 {
-	struct bench bench = {
+	int ret = parse_count(args, IMG_OPTION_RANDOM, UINT64_MAX, "seed",
+			      &plan->seed);
+
+	if (ret || !img_args_has(args, IMG_OPTION_RANDOM))
+		return ret;
+	if (img_args_has(args, 'o') || img_args_has(args, 'S'))
+		return img_failed("--random leaves no choice of offset and "
+				  "step size");
+	if (!plan->seed || !plan->size)
+		return img_failed("Invalid %s specified",
+				  plan->size ? "seed" : "buffer size");
+	plan->step = 0;
+	return 0;
+}
+
+static int check(const struct bench_plan *plan)
+{
+	if (!plan->depth)
+		return img_failed("Invalid queue depth specified");
+	if (plan->size > GIB)
+		return img_failed("Invalid buffer size specified");
+	if (!is_aligned(plan->size | plan->start | plan->step, BLOCK_SECTOR))
+		return img_failed("Buffer size, offset and step size have to "
+				  "be multiples of %d",
+				  BLOCK_SECTOR);
+	if (plan->flush_interval && !plan->write)
+		return img_failed("--flush-interval is only available in write "
+				  "tests");
+	if (plan->flush_interval && plan->flush_interval < plan->depth &&
+	    plan->drain)
+		return img_failed("Flush interval can't be smaller than depth");
+	return 0;
+}
+
+static int parse(struct bench_plan *plan, const struct img_args *args)
+{
+	uint64_t pattern = 0;
+	int ret = parse_count(args, 'c', INT32_MAX, "request count",
+			      &plan->count);
+
+	if (!ret)
+		ret = parse_count(args, 'd', INT32_MAX, "queue depth",
+				  &plan->depth);
+	if (!ret)
+		ret = parse_count(args, IMG_OPTION_FLUSH_INTERVAL, INT32_MAX,
+				  "flush interval", &plan->flush_interval);
+	if (!ret)
+		ret = parse_count(args, IMG_OPTION_PATTERN, 0xff,
+				  "pattern byte", &pattern);
+	if (!ret)
+		ret = parse_bytes(args, 'o', "offset", &plan->start);
+	if (!ret)
+		ret = parse_bytes(args, 's', "buffer size", &plan->size);
+	if (!ret)
+		ret = parse_bytes(args, 'S', "step_size", &plan->step);
+	if (!ret)
+		ret = parse_engine(args, &plan->engine);
+	plan->pattern = (uint8_t)pattern;
+	plan->step = plan->step ? plan->step : plan->size;
+	if (!ret)
+		ret = parse_random(args, plan);
+	return ret ? ret : check(plan);
+}
+
+static int bench_command_run(const struct img_args *args)
+{
+	struct bench_plan plan = {
 		.count = 75000,
 		.depth = 64,
 		.size = 4096,
 		.write = img_args_has(args, 'w'),
 		.drain = !img_args_has(args, IMG_OPTION_NO_DRAIN),
-		.lock = PTHREAD_MUTEX_INITIALIZER,
-		.changed = PTHREAD_COND_INITIALIZER,
 	};
+	struct img_disk disk;
 	struct img_open open;
 
-	if (parse(&bench, args) || img_open_operand(&open, args, 0, 't'))
+	if (parse(&plan, args) || img_open_operand(&open, args, 0, 't') ||
+	    parse_bytes(args, IMG_OPTION_L2_CACHE, "L2 cache size",
+			&open.l2_cache_size))
 		return IMG_FAILED;
-	open.writable = bench.write;
-	open.l2_cache_size = bench.l2_cache_size;
-	if (img_disk_begin(&bench.disk, &open))
+	open.writable = plan.write;
+	if (img_disk_begin(&disk, &open))
 		return IMG_FAILED;
-	return img_disk_finish(&bench.disk, open.path,
-			       run(&bench, img_args_has(args, 'q')));
+	return img_disk_finish(&disk, open.path, run(disk.block, &plan, args));
 }
 
 const struct img_command img_bench_command = {
 	.name = "bench",
-	.synopsis = "[-c COUNT] [-d DEPTH] [-f FORMAT] [-o OFFSET] [-s SIZE] "
-		    "[-S STEP] [-t CACHE] [-w [--pattern BYTE] "
+	.synopsis = "[-c COUNT] [-d DEPTH] [-f FORMAT] [-i AIO] [-o OFFSET] "
+		    "[-s SIZE] [-S STEP] [-t CACHE] [-w [--pattern BYTE] "
 		    "[--flush-interval N [--no-drain]]] [-q] [-U] "
-		    "[--l2-cache SIZE] FILE",
+		    "[--l2-cache SIZE] [--random SEED] [--cpu] FILE",
 	.options = options,
 	.operands_min = 1,
 	.operands_max = 1,
 	.operands_wanted = "Expecting one image file name",
-	.run = bench_run,
+	.run = bench_command_run,
 };

@@ -30,6 +30,8 @@ enum img_long_option {
 	IMG_OPTION_NO_DRAIN,
 	IMG_OPTION_PATTERN,
 	IMG_OPTION_SIZE,
+	IMG_OPTION_RANDOM,
+	IMG_OPTION_CPU,
 };
 
 struct img_option {
