@@ -109,6 +109,7 @@ static void ends_with_the_first_error(void)
 		.depth = 2,
 		.size = 512,
 		.start = DISK_SIZE,
+		.step = 512,
 	};
 	struct block *block;
 
