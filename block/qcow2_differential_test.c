@@ -1,11 +1,12 @@
 /*
  * block/qcow2_differential_test.c - random images, QEMU and us in turns.
  *
- * An image of random shape is made and changed by random scripts for qemu-img
- * and qemu-io (test_script.h); "qemu-img convert" says what its disk and its
- * snapshots hold, and we must read that. Then we change it, with writes and
- * with commands of our own; qemu-img must find no error, the disk that we
- * expect, and each snapshot as it was. Then QEMU goes on with it, then we do.
+ * An image of random layout is made, by qemu-img or by us, and changed by a
+ * random script for qemu-img and qemu-io (test_script.h); "qemu-img convert"
+ * says what its disk and its snapshots hold, and we must read that. Then we
+ * change it, with writes and with commands of our own; qemu-img must find no
+ * error, the disk that we expect, and each snapshot as it was. Then QEMU goes
+ * on with it, then we do.
  *
  * ALCOR_TEST_IMAGES says how many, ALCOR_TEST_SEED which is the first, and
  * ALCOR_TEST_JOBS in how many processes, else one for each CPU. An image
@@ -175,20 +176,29 @@ static void write_ours(struct test_subject *subject)
 }
 
 /* One of our commands, in this process; '' is an empty word. */
-static int run_ours(const struct test_subject *subject, char *command)
+static void run_ours(struct test_subject *subject, char *command)
 {
 	char *words[16], *rest = NULL;
 	int count = 0;
 
+	fprintf(subject->history, "alcor img %s\n", command);
 	words[count++] = strtok_r(command, " ", &rest);
-	if (subject->layout.data_file && strcmp(words[0], "snapshot")) {
+	if (subject->layout.data_file && *words[0] == 'r') {
 		words[count++] = "--data-file";
 		words[count++] = "data";
 	}
 	for (char *word; (word = strtok_r(NULL, " ", &rest)); count++)
 		words[count] = strcmp(word, "''") ? word : word + 2;
 	words[count] = NULL;
-	return img_command(count, words);
+	CHECK_EQUAL(img_command(count, words), 0);
+}
+
+static void create_ours(struct test_subject *subject)
+{
+	char command[TEST_COMMAND_ROOM];
+
+	test_layout_create(&subject->layout, command);
+	run_ours(subject, command);
 }
 
 static void step(struct test_subject *subject)
@@ -198,8 +208,7 @@ static void step(struct test_subject *subject)
 	if (test_below(&subject->random, 2)) {
 		write_ours(subject);
 	} else if (test_subject_command(subject, command)) {
-		fprintf(subject->history, "alcor img %s\n", command);
-		CHECK_EQUAL(run_ours(subject, command), 0);
+		run_ours(subject, command);
 		read_all(subject);
 	}
 }
@@ -227,10 +236,16 @@ static void tell(void)
 static void run_image(uint64_t seed)
 {
 	struct test_subject subject;
+	bool is_ours;
 
+	unlink("image");
+	unlink("data");
 	test_subject_init(&subject, seed);
+	is_ours = test_below(&subject.random, 2);
+	if (is_ours)
+		create_ours(&subject);
 	for (unsigned int turn = 0; turn < 2 && !test_failed; turn++) {
-		if (CHECK(test_script_run(&subject, !turn))) {
+		if (CHECK(test_script_run(&subject, !turn && !is_ours))) {
 			load_all(&subject);
 			take_turn(&subject);
 		}

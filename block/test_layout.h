@@ -85,27 +85,26 @@ static inline struct test_layout test_layout_choose(struct test_random *random)
 	return layout;
 }
 
-/* The line that makes it, for a shell. */
-static inline void test_layout_print_create(const struct test_layout *layout,
-					    FILE *to)
+#define TEST_COMMAND_ROOM 256
+
+/* The command of qemu-img, or of ours, that makes it; defaults differ. */
+static inline void test_layout_create(const struct test_layout *layout,
+				      char *ret_command)
 {
-	fprintf(to,
-		"qemu-img create -f qcow2 -o "
-		"compat=%s,cluster_size=%u,refcount_bits=%u",
-		layout->old ? "0.10" : "1.1", layout->cluster_size,
-		layout->refcount_bits);
-	if (layout->extended)
-		fprintf(to, ",extended_l2=on");
-	if (layout->zstd)
-		fprintf(to, ",compression_type=zstd");
-	if (layout->lazy)
-		fprintf(to, ",lazy_refcounts=on");
-	if (layout->data_file)
-		fprintf(to, ",data_file=data,data_file_raw=%s",
-			layout->data_raw ? "on" : "off");
-	if (layout->backing)
-		fprintf(to, " %s", test_backing_options[layout->backing]);
-	fprintf(to, " image %llu\n", (unsigned long long)layout->size);
+	snprintf(ret_command, TEST_COMMAND_ROOM,
+		 "create -q -f qcow2 -o compat=%s,cluster_size=%u,"
+		 "refcount_bits=%u%s%s%s%s%s %s image %llu",
+		 layout->old ? "0.10" : "1.1", layout->cluster_size,
+		 layout->refcount_bits,
+		 layout->old	    ? ""
+		 : layout->extended ? ",extended_l2=on"
+				    : ",extended_l2=off",
+		 layout->zstd ? ",compression_type=zstd" : "",
+		 layout->lazy ? ",lazy_refcounts=on" : "",
+		 layout->data_file ? ",data_file=data" : "",
+		 layout->data_raw ? ",data_file_raw=on" : "",
+		 layout->backing ? test_backing_options[layout->backing] : "",
+		 (unsigned long long)layout->size);
 }
 
 /* The files that may lie beneath, in the folder of now. */

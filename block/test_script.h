@@ -176,18 +176,23 @@ static inline void test_script_step(struct test_subject *subject)
 		test_script_add(subject, "qemu-img %s\n", command);
 }
 
-/* QEMU's turn: a few steps, or those of creation first. */
+static inline void test_script_create(struct test_subject *subject)
+{
+	char command[TEST_COMMAND_ROOM];
+
+	test_layout_create(&subject->layout, command);
+	test_script_add(subject, "qemu-img %s\n", command);
+}
+
+/* QEMU's turn: a few steps, perhaps with a new image. */
 static inline bool test_script_run(struct test_subject *subject, bool create)
 {
 	unsigned int count = 1 + (unsigned int)test_below(&subject->random, 5);
 
 	test_script_begin(subject);
-	if (create) {
-		fprintf(subject->script, "rm -f image data\n");
-		test_layout_print_create(&subject->layout, subject->script);
-		test_layout_print_create(&subject->layout, subject->history);
-		test_script_io(subject);
-	}
+	if (create)
+		test_script_create(subject);
+	test_script_io(subject);
 	for (unsigned int i = 0; i < count; i++)
 		test_script_step(subject);
 	fprintf(subject->script,

@@ -81,8 +81,6 @@ static inline void test_contents_resize(struct test_contents *contents,
 
 /* --- Commands ------------------------------------------------------------- */
 
-#define TEST_COMMAND_ROOM 128
-
 /*
  * Version 2 does not keep the sizes of snapshots. Where the disk is not yet,
  * QEMU cannot hide what a backing file has in version 2, nor at the end of a
