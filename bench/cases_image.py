@@ -75,7 +75,7 @@ def huge_read(name, title, disk, cache, few):
     """Places all over 256 GiB; the first run brings them into the cache."""
     walk = Walk(disk, 4 * KIB, random_step(256 * GIB, 4 * KIB),
                 l2_cache=cache)
-    many = few + 100000
+    many = few + 200000
     contenders = contest(walk, few, many)
     # Once before the first round: into the page cache.
     return Case(name, contenders, rows(title, "cpu_us", goal=1 / 3),
@@ -153,11 +153,11 @@ def reads():
                     "64k.qcow2", 16, 1 / 3, 1.2),
         sequential_read("sequential", "1M sequential read", "4k.qcow2"),
         huge_read("256g", "256 GiB, whole cache",
-                  "256g-4k.qcow2", "512M", 400000),
+                  "256g-4k.qcow2", "512M", 260000),
         huge_read("256g-1m", "256 GiB, 1 MiB of cache",
                   "256g-4k.qcow2", "1M", 2000),
         huge_read("256g-64k", "256 GiB, 64K clusters, whole cache",
-                  "256g.qcow2", "32M", 60000),
+                  "256g.qcow2", "32M", 17000),
         huge_read("256g-64k-1m", "256 GiB, 64K clusters, 1 MiB of cache",
                   "256g.qcow2", "1M", 2000),
     ]

@@ -79,7 +79,8 @@ def request_cost(command_for, few, many, cpus=ONE_CPU):
     short = run(command_for(few), cpus)
     long = run(command_for(many), cpus)
     requests = many - few
-    return {
-        "cpu_us": max(long.cpu_s - short.cpu_s, 0) / requests * 1e6,
-        "rate": requests / max(long.wall_s - short.wall_s, 1e-6),
-    }
+    cpu_s = long.cpu_s - short.cpu_s
+    wall_s = long.wall_s - short.wall_s
+    if cpu_s <= 0 or wall_s <= 0:
+        raise Failed("the short run took as long as the long one")
+    return {"cpu_us": cpu_s / requests * 1e6, "rate": requests / wall_s}

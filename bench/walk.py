@@ -44,11 +44,13 @@ class Walk:
 
 
 def random_step(size, request):
-    """A step that comes to every place once before it comes to one twice, if
-    there are 2^n places, and that is as good as random: no readahead, cache or
-    prefetcher guesses it. Near the golden section: evenly spread.
+    """A step that is as good as random: no readahead, cache or prefetcher
+    guesses where it leads, and it comes to every place once before it comes to
+    one twice (it is odd, of 2^n places). By the golden section, so that any
+    number of steps is spread evenly.
     """
-    places = int(min(size, STEP_MAX) // request * 0.618)
+    rounds = max(size // STEP_MAX, 1)
+    places = int(size / (rounds + 0.618) / request)
     return (places | 1) * request
 
 
