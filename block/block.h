@@ -43,6 +43,8 @@ struct block_options {
 	enum block_format format;
 	enum block_cache cache;
 	enum block_backing backing;
+	const char *backing_format; /* of the first backing file, whatever the
+				       image says; NULL: what it says */
 	const char *data_file;	 /* holds the image's data; NULL: the image */
 	const char *snapshot_id; /* id or name of a qcow2 image's internal
 				    snapshot, read_only; NULL: as it is now */

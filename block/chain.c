@@ -9,6 +9,7 @@
 #include "block/chain.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "base/math.h"
@@ -104,6 +105,10 @@ static int open_backing(const struct image *top, struct image *image,
 	name = backing_path(image->name, image->backing_ref.name);
 	if (!name)
 		ret = err_set(err, ENOMEM, "out of memory");
+	if (image == top && disk->backing_format)
+		snprintf(image->backing_ref.format,
+			 sizeof(image->backing_ref.format), "%s",
+			 disk->backing_format);
 	if (!ret)
 		ret = backing_format(image, &format, err);
 	if (!ret)

@@ -12,6 +12,8 @@
 #include "base/parse.h"
 #include "block/chain.h"
 #include "block/img_command.h"
+#include "block/img_node.h"
+#include "block/qcow2_describe.h"
 #include "block/qcow2_format.h"
 
 int img_format_parse(const char *name, enum block_format *ret_format,
@@ -30,15 +32,17 @@ const char *img_format_name(enum block_format format)
 	return format == BLOCK_QCOW2 ? "qcow2" : "raw";
 }
 
-int img_cache_parse(const char *mode, bool *ret_direct, struct err *err)
+int img_cache_parse(const char *mode, struct img_open *open, struct err *err)
 {
 	static const char *const modes[] = {
-		"none",		"directsync", "off", "writeback",
-		"writethrough", "unsafe",     NULL};
+		"none",	     "off",	     "directsync",
+		"writethrough", "writeback", "unsafe",
+		NULL};
 
 	for (int i = 0; modes[i]; i++)
 		if (!strcmp(mode, modes[i])) {
-			*ret_direct = i < 3;
+			open->direct = i < 3;
+			open->writethrough = i == 2 || i == 3;
 			return 0;
 		}
 	return parse_unknown(err, "cache mode", mode, modes);
@@ -76,7 +80,7 @@ int img_open_init(struct img_open *open, const struct img_args *args,
 		.no_lock = img_args_has(args, 'U'),
 	};
 	if (mode)
-		ret = img_cache_parse(mode, &open->direct, err);
+		ret = img_cache_parse(mode, open, err);
 	if (!ret && backing)
 		ret = parse_backing(backing, &open->backing, err);
 	return ret;
@@ -141,6 +145,7 @@ static int open_chain(struct img_disk *disk, const struct img_open *open,
 		.write_backing = open->write_backing,
 		.no_lock = open->no_lock,
 		.explicit_zeroes = open->explicit_zeroes,
+		.backing_format = open->backing_format,
 		.data_file = open->data_file,
 		.snapshot_id = open->snapshot_id,
 		.l2_cache_size = open->l2_cache_size,
@@ -162,7 +167,29 @@ static int open_chain(struct img_disk *disk, const struct img_open *open,
 		return err_set(err, ENOMEM, "out of memory");
 	}
 	disk->size = block_size(disk->block);
+	disk->compress = open->compress;
 	return 0;
+}
+
+/* As it was typed, for messages. */
+static const char *open_name(const struct img_open *open)
+{
+	return open->path ? open->path : open->options;
+}
+
+/* What can only be judged when the image is open; closes it if it fails. */
+static int check_runtime(struct img_disk *disk, const struct img_node *node,
+			 struct err *err)
+{
+	struct qcow2_description qcow2;
+	int ret;
+
+	if (!img_disk_is_qcow2(disk) || qcow2_describe(disk->top, &qcow2))
+		return 0;
+	ret = img_runtime_check(&node->runtime, qcow2.cluster_size, err);
+	if (ret)
+		img_disk_close(disk);
+	return ret;
 }
 
 int img_file_open(const struct img_open *open, struct file **ret_file,
@@ -173,24 +200,35 @@ int img_file_open(const struct img_open *open, struct file **ret_file,
 		.no_lock = open->no_lock,
 	};
 	bool needs_data_file;
-	int ret = find_format(open, ret_format, &needs_data_file, err);
+	struct img_node node;
+	int ret = img_node_init(&node, open, err);
 
 	if (!ret)
-		ret = file_open(open->path, &options, ret_file, err);
+		ret = find_format(&node.open, ret_format, &needs_data_file,
+				  err);
+	if (!ret)
+		ret = file_open(node.open.path, &options, ret_file, err);
 	if (ret)
-		err_prefix(err, "Could not open '%s'", open->path);
+		err_prefix(err, "Could not open '%s'", open_name(open));
+	img_node_fini(&node);
 	return ret;
 }
 
 int img_disk_open(struct img_disk *disk, const struct img_open *open,
 		  struct err *err)
 {
+	struct img_node node;
 	int ret;
 
 	*disk = (struct img_disk){0};
-	ret = open_chain(disk, open, err);
+	ret = img_node_init(&node, open, err);
+	if (!ret)
+		ret = open_chain(disk, &node.open, err);
+	if (!ret)
+		ret = check_runtime(disk, &node, err);
 	if (ret && !open->plain)
-		err_prefix(err, "Could not open '%s'", open->path);
+		err_prefix(err, "Could not open '%s'", open_name(open));
+	img_node_fini(&node);
 	return ret;
 }
 

@@ -12,18 +12,23 @@
 #include "block/image.h"
 #include "block/img_options.h"
 
+/* What is to be opened, and how; img_node.h says what it comes to. */
 struct img_open {
-	const char *path;
-	const char *format; /* NULL: by the first bytes */
+	const char *path;    /* a file, or "json:..."; NULL: options say */
+	const char *options; /* QEMU's, "key=value,..."; NULL: none */
+	const char *format;  /* NULL: by the first bytes */
 	bool writable;
 	bool snapshot;	    /* writes go to a nameless overlay */
 	bool write_backing; /* its backing file, too */
 	bool no_lock;
 	bool direct;		 /* O_DIRECT */
+	bool writethrough;	 /* flush after each write, whoever writes */
 	const char *data_file;	 /* NULL: the image has its data */
 	const char *snapshot_id; /* of a snapshot inside; NULL: as it is now */
 	uint64_t l2_cache_size;	 /* 0: the default */
-	bool explicit_zeroes;	 /* see struct block_options */
+	const char *backing_format; /* instead of what the image says */
+	bool compress;		    /* what is written */
+	bool explicit_zeroes;	    /* see struct block_options */
 	bool describe; /* no data will be read: a data file is not needed */
 	bool plain;    /* the sentence does not begin with "Could not open" */
 	enum block_backing backing;
@@ -33,6 +38,7 @@ struct img_disk {
 	struct block *block; /* NULL: closed */
 	struct image *top;   /* owned by block */
 	uint64_t size;
+	bool compress; /* what is written */
 };
 
 /*
@@ -42,8 +48,8 @@ struct img_disk {
 int img_open_init(struct img_open *open, const struct img_args *args,
 		  const char *path, int cache, struct err *err);
 
-/* "none" and so on; *ret_direct: past the page cache. */
-int img_cache_parse(const char *mode, bool *ret_direct, struct err *err);
+/* "none" and so on: the fields of @open that it is about. */
+int img_cache_parse(const char *mode, struct img_open *open, struct err *err);
 
 /* "qcow2" or "raw". */
 int img_format_parse(const char *name, enum block_format *ret_format,

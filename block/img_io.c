@@ -248,8 +248,8 @@ static int run_line(struct io *io, const char *line)
 
 	if (!copy)
 		return -ENOMEM;
-	for (word = strtok_r(copy, " \n", &rest); word && count < WORDS_MAX;
-	     word = strtok_r(NULL, " \n", &rest))
+	for (word = strtok_r(copy, " \t\n", &rest); word && count < WORDS_MAX;
+	     word = strtok_r(NULL, " \t\n", &rest))
 		words[count++] = word;
 	if (count)
 		ret = run_words(io, count, words);
@@ -287,7 +287,11 @@ static int run_commands(struct io *io, const struct img_args *args)
 /* --- The command line ----------------------------------------------------- */
 
 static const struct img_option options[] = {
-	IMG_OPTIONS_COMMON,
+	{'h', "help", false},
+	{IMG_OPTION_OBJECT, "object", true},
+	{IMG_OPTION_DESCRIBED, "image-opts", false},
+	{IMG_OPTION_BACKING, "backing", true},
+	{IMG_OPTION_DATA_FILE, "data-file", true},
 	{'c', "cmd", true},
 	{'f', "format", true},
 	{'r', "read-only", false},
@@ -311,8 +315,11 @@ static int open_first(struct io *io, const struct img_args *args)
 
 	if (!args->operand_count)
 		return 0;
-	io->path = strdup(args->operands[0]);
-	if (!io->path)
+	if (img_args_has(args, IMG_OPTION_DESCRIBED))
+		io->options = strdup(args->operands[0]);
+	else
+		io->path = strdup(args->operands[0]);
+	if (!io->path && !io->options)
 		return -ENOMEM;
 	if (img_open_init(&io->how, args, io->path, 0, &err)) {
 		img_error("%s", err.text);
@@ -322,7 +329,7 @@ static int open_first(struct io *io, const struct img_args *args)
 	io->how.snapshot = img_args_has(args, 's');
 	io->how.direct = img_args_has(args, 'n');
 	io->copy_on_read = img_args_has(args, 'C');
-	if (cache && img_cache_parse(cache, &io->how.direct, &err)) {
+	if (cache && img_cache_parse(cache, &io->how, &err)) {
 		img_error("Invalid cache option: %s", cache);
 		return -EINVAL;
 	}
@@ -339,13 +346,14 @@ static int io_run(const struct img_args *args)
 					      : run_input(&io);
 	closed = io_close(&io);
 	free(io.path);
+	free(io.options);
 	return ret || closed ? IMG_FAILED : IMG_OK;
 }
 
 const struct img_command img_io_command = {
 	.name = "io",
 	.synopsis = "[-c COMMAND]... [-f FORMAT] [-r] [-s] [-n] [-C] [-U] "
-		    "[-t CACHE] [FILE]",
+		    "[-t CACHE] [--image-opts] [FILE]",
 	.options = options,
 	.operands_min = 0,
 	.operands_max = 1,

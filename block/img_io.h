@@ -2,9 +2,9 @@
  * block/img_io.h - `alcor img io`: qemu-io's commands, for tests.
  * Private to block/img_io*.c.
  *
- * Reading order: img_io.c runs the commands, img_io_rw.c has those that read
- * and write, img_io_file.c those about the open file, img_io_request.c does a
- * request and reports it.
+ * Reading order: img_io.c runs the commands, img_io_open.c opens and closes,
+ * img_io_rw.c has the commands that read and write, img_io_file.c those that
+ * tell of the open file, img_io_request.c does a request and reports it.
  */
 #ifndef BLOCK_IMG_IO_H
 #define BLOCK_IMG_IO_H
@@ -34,7 +34,7 @@ struct io_request {
 	bool csv;
 	bool dump;
 	bool vm_state;
-	bool flush_after;
+	bool flush_after; /* if it writes */
 	bool may_unmap;
 	bool compress;
 	bool copy_on_read;
@@ -55,7 +55,8 @@ struct io {
 	struct img_disk disk;
 	bool is_open;
 	struct img_open how; /* the file was opened */
-	char *path;	     /* owned; of how.path */
+	char *path;	     /* owned; how.path, may be NULL */
+	char *options;	     /* owned; how.options, may be NULL */
 	bool copy_on_read;
 	bool quit;
 	struct io_request *pending[IO_PENDING_MAX];
@@ -84,7 +85,7 @@ int io_usage(const char *name);
 /* A size; if it is none: tells, -EINVAL. */
 int io_parse_size(const char *text, uint64_t *ret_bytes);
 
-/* Opens what io->how and io->path say; tells if that fails. */
+/* Opens what io->how, io->path and io->options say; tells if that fails. */
 int io_open(struct io *io);
 /* Waits for pending requests, too. */
 int io_close(struct io *io);

@@ -28,6 +28,7 @@ struct io_request *io_request_new(struct io *io, enum io_kind kind,
 	request->kind = kind;
 	request->word = word;
 	request->copy_on_read = io->copy_on_read;
+	request->flush_after = io->how.writethrough;
 	return request;
 }
 
@@ -58,35 +59,71 @@ static int write_one_packed(struct img_disk *disk, uint64_t offset,
 }
 
 /* Whole clusters, but for one that the disk ends in. */
+static int write_clusters(struct img_disk *disk, uint64_t offset,
+			  const uint8_t *data, uint64_t length,
+			  const struct qcow2_description *qcow2)
+{
+	uint64_t size = qcow2->cluster_size, part;
+	uint8_t *cluster = calloc(2, size);
+	int ret = 0;
+
+	if (!cluster)
+		return -ENOMEM;
+	for (uint64_t at = 0; at < length && !ret; at += size) {
+		part = min_u64(size, length - at);
+		memcpy(cluster, data + at, part);
+		memset(cluster + part, 0, size - part);
+		ret = write_one_packed(disk, offset + at, cluster,
+				       cluster + size, qcow2, part);
+	}
+	free(cluster);
+	return ret;
+}
+
+/* With what the clusters hold around it. */
+static int write_widened(struct io_request *request,
+			 const struct qcow2_description *qcow2)
+{
+	struct img_disk *disk = request->disk;
+	uint64_t end = request->offset + request->length;
+	uint64_t start = align_down(request->offset, qcow2->cluster_size);
+	uint64_t length =
+		min_u64(align_up(end, qcow2->cluster_size), disk->size) - start;
+	uint8_t *data = malloc(max_u64(length, 1));
+	int ret;
+
+	if (!data)
+		return -ENOMEM;
+	ret = img_disk_read(disk, start, data, length);
+	if (!ret) {
+		memcpy(data + (request->offset - start), request->data,
+		       request->length);
+		ret = write_clusters(disk, start, data, length, qcow2);
+	}
+	free(data);
+	return ret;
+}
+
 static int write_compressed(struct io_request *request)
 {
 	struct img_disk *disk = request->disk;
-	uint64_t end = request->offset + request->length, part, size;
+	uint64_t end = request->offset + request->length;
 	struct qcow2_description qcow2;
-	uint8_t *cluster;
 	int ret;
 
 	if (!img_disk_is_qcow2(disk))
 		return -ENOTSUP;
+	if (!range_fits(request->offset, request->length, disk->size))
+		return -EIO;
 	ret = qcow2_describe(disk->top, &qcow2);
 	if (ret)
 		return ret;
-	size = qcow2.cluster_size;
-	if (!is_aligned(request->offset, size) ||
-	    (!is_aligned(end, size) && end != disk->size))
-		return -EINVAL;
-	cluster = calloc(2, size);
-	if (!cluster)
-		return -ENOMEM;
-	for (uint64_t at = 0; at < request->length && !ret; at += size) {
-		part = min_u64(size, request->length - at);
-		memcpy(cluster, request->data + at, part);
-		memset(cluster + part, 0, size - part);
-		ret = write_one_packed(disk, request->offset + at, cluster,
-				       cluster + size, &qcow2, part);
-	}
-	free(cluster);
-	return ret;
+	if (is_aligned(request->offset, qcow2.cluster_size) &&
+	    (is_aligned(end, qcow2.cluster_size) || end == disk->size))
+		return write_clusters(disk, request->offset, request->data,
+				      request->length, &qcow2);
+	/* Only the driver of that name does the rest itself. */
+	return request->compress ? -EINVAL : write_widened(request, &qcow2);
 }
 
 /* What came from a backing file is written to the image itself. */
@@ -143,7 +180,7 @@ static int run(struct io_request *request)
 			ret = copy_on_read(request);
 		return ret;
 	case IO_WRITE:
-		if (request->compress)
+		if (request->compress || disk->compress)
 			return write_compressed(request);
 		return img_disk_write(disk, request->offset, request->data,
 				      request->length);
@@ -160,7 +197,7 @@ void io_request_run(struct io_request *request)
 {
 	clock_gettime(CLOCK_MONOTONIC, &request->start);
 	request->error = run(request);
-	if (!request->error && request->flush_after)
+	if (!request->error && request->flush_after && request->kind != IO_READ)
 		request->error = block_flush(request->disk->block);
 	clock_gettime(CLOCK_MONOTONIC, &request->end);
 }

@@ -113,7 +113,7 @@ static void set_flags(struct io_request *request, const struct typed *typed)
 	request->csv = typed->letters['C'];
 	request->dump = typed->letters['v'];
 	request->vm_state = typed->letters['b'];
-	request->flush_after = typed->letters['f'];
+	request->flush_after |= typed->letters['f'];
 	request->may_unmap = typed->letters['u'];
 	request->compress = typed->letters['c'];
 }
