@@ -34,10 +34,10 @@ const char *img_format_name(enum block_format format)
 
 int img_cache_parse(const char *mode, struct img_open *open, struct err *err)
 {
-	static const char *const modes[] = {
-		"none",	     "off",	     "directsync",
-		"writethrough", "writeback", "unsafe",
-		NULL};
+	static const char *const modes[] = {"none",	  "off",
+					    "directsync", "writethrough",
+					    "writeback",  "unsafe",
+					    NULL};
 
 	for (int i = 0; modes[i]; i++)
 		if (!strcmp(mode, modes[i])) {
