@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <stdlib.h>
 
+#include "base/fd.h"
 #include "base/math.h"
 #include "block/gate.h"
 #include "block/mutant.h"
@@ -18,6 +19,7 @@ void file_init(struct file *file, const struct file_ops *ops, uint64_t size)
 	*file = (struct file){
 		.ops = ops,
 		.fd = -1,
+		.lock_fd = -1,
 		.alignment = 1,
 		.memory_alignment = 1,
 	};
@@ -27,10 +29,16 @@ void file_init(struct file *file, const struct file_ops *ops, uint64_t size)
 	atomic_init(&file->nowait[1], FILE_NOWAIT_UNKNOWN);
 }
 
+/* The locks go last, when nothing is written any more. */
 void file_close(struct file *file)
 {
-	if (file)
-		file->ops->close(file);
+	int lock_fd;
+
+	if (!file)
+		return;
+	lock_fd = file->lock_fd;
+	file->ops->close(file);
+	fd_close(&lock_fd);
 }
 
 static void file_grew(struct file *file, uint64_t end)

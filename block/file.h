@@ -62,6 +62,7 @@ enum file_nowait {
 struct file {
 	const struct file_ops *ops; /* [c] */
 	int fd;			    /* [c] -1 where there is none */
+	int lock_fd;		    /* [c] with the locks; -1: there are none */
 	unsigned int number;	    /* [c] among its disk's, see fast.h */
 	uint32_t alignment;	    /* [c] of what is read and written on fd */
 	uint32_t memory_alignment;  /* [c] of the buffers for that */
@@ -79,7 +80,7 @@ struct file_options {
 };
 
 /*
- * Opens a regular file or a block device by name, once, and takes the locks
+ * Opens a regular file or a block device by name, and takes the locks
  * of file_lock.h on it, unless told not to. The caller closes it.
  */
 int file_open(const char *path, const struct file_options *options,

@@ -1,8 +1,8 @@
 /*
  * block/file_host.c - a regular file or a block device of the host.
  *
- * Opened once, by name, without following it into a FIFO or a terminal that
- * would block or act on being opened; after that only the descriptor counts.
+ * Opened by name, without following it into a FIFO or a terminal that would
+ * block or act on being opened; after that only the descriptor counts.
  */
 #include "block/file_host.h"
 
@@ -129,27 +129,55 @@ static int file_examine(int fd, const char *path, struct stat *ret_stat,
 	return 0;
 }
 
+/*
+ * The locks are on an open file of their own: an io_uring's files stay open
+ * until the kernel has taken it apart, a while after the program has ended.
+ */
+static int file_open_locks(const char *path, const struct stat *expected,
+			   bool read_only, int *ret_fd, struct err *err)
+{
+	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+	struct stat st;
+	int ret;
+
+	if (fd < 0 || fstat(fd, &st) < 0)
+		ret = err_errno(err, errno, "cannot open %s to lock it", path);
+	else if (st.st_dev != expected->st_dev || st.st_ino != expected->st_ino)
+		ret = err_set(err, EAGAIN,
+			      "%s became another file while it was opened",
+			      path);
+	else
+		ret = file_lock(fd, path, read_only, err);
+	if (ret)
+		fd_close(&fd);
+	else
+		*ret_fd = fd;
+	return ret;
+}
+
 static int file_open_fd(int fd, const char *path,
 			const struct file_options *options,
 			struct file **ret_file, struct err *err)
 {
 	uint64_t size = 0;
+	int ret, lock_fd = -1;
 	struct stat st;
-	int ret;
 
 	ret = file_examine(fd, path, &st, &size, err);
-	if (ret)
-		return ret;
-	if (!options->no_lock)
-		ret = file_lock(fd, path, options->read_only, err);
+	if (!ret && !options->no_lock)
+		ret = file_open_locks(path, &st, options->read_only, &lock_fd,
+				      err);
 	if (ret)
 		return ret;
 	if (options->direct)
 		ret = file_direct_new(fd, size, path, ret_file, err);
 	else
 		ret = file_host_new(fd, size, &file_host_ops, ret_file, err);
-	if (ret)
+	if (ret) {
+		fd_close(&lock_fd);
 		return ret;
+	}
+	(*ret_file)->lock_fd = lock_fd;
 	(*ret_file)->device = st.st_dev;
 	(*ret_file)->inode = st.st_ino;
 	return 0;

@@ -14,9 +14,9 @@
 #include "base/err.h"
 
 /*
- * Keeps writers out and, for a writer, readers. The locks end with @fd.
- * -EBUSY: another program, or this one, has the file open in a way that does
- * not go together with that. @path is for the message.
+ * Keeps writers out and, for a writer, readers. The locks end with @fd, which
+ * is open for reading. -EBUSY: another program, or this one, has the file open
+ * in a way that does not go together with that. @path is for the message.
  */
 int file_lock(int fd, const char *path, bool read_only, struct err *err);
 

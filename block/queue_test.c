@@ -3,6 +3,7 @@
 #include <linux/filter.h>
 #include <linux/seccomp.h>
 #include <pthread.h>
+#include <signal.h>
 #include <stddef.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
@@ -308,6 +309,68 @@ static void tells_errors(void)
 	CHECK_EQUAL(block_close(rig.block), -ENOSPC);
 }
 
+/* --- Who holds a file ----------------------------------------------------- */
+
+static const struct block_options named_options = {
+	.path = "named.raw",
+	.format = BLOCK_RAW,
+};
+
+static bool use_named(struct test_rig *rig)
+{
+	uint8_t in[1024];
+	struct err err;
+
+	if (block_open(&named_options, &rig->block, &err)) {
+		printf("# %s\n", err.text);
+		return false;
+	}
+	return test_queue_new(rig, BLOCK_ENGINE_AUTO) &&
+	       !test_do(rig, BLOCK_READ, 0, in, sizeof(in));
+}
+
+/* Killed while it is at work, as soon as it says so. */
+static bool use_named_and_die(void)
+{
+	int ready[2], status;
+	struct test_rig rig;
+	char byte = 0;
+	pid_t pid;
+
+	if (pipe(ready))
+		return false;
+	fflush(stdout);
+	pid = fork();
+	if (!pid) {
+		byte = use_named(&rig) ? 1 : 2;
+		status = write(ready[1], &byte, 1) == 1;
+		for (;;)
+			pause();
+	}
+	if (pid < 0 || read(ready[0], &byte, 1) != 1)
+		return false;
+	close(ready[0]);
+	close(ready[1]);
+	kill(pid, SIGKILL);
+	return waitpid(pid, &status, 0) == pid && byte == 1;
+}
+
+/* The kernel takes a ring apart when the process is long gone. */
+static void a_file_is_free_at_once(void)
+{
+	struct test_rig rig;
+
+	REQUIRE(!test_shell("truncate -s 64K named.raw"));
+	for (int i = 0; i < 20; i++) {
+		if (!CHECK(use_named(&rig)))
+			break;
+		test_rig_fini(&rig);
+		if (!CHECK(use_named_and_die()))
+			break;
+	}
+	unlink("named.raw");
+}
+
 /* --- Where io_uring is forbidden ------------------------------------------ */
 
 static int forbid_io_uring(void)
@@ -377,6 +440,7 @@ int main(int argc, char **argv)
 		TEST(an_event_wakes),
 		TEST(what_lies_past_the_file_is_zeroes),
 		TEST(tells_errors),
+		TEST(a_file_is_free_at_once),
 		TEST(does_without_io_uring),
 	};
 
