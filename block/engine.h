@@ -29,6 +29,8 @@ struct engine_options {
 	bool read_only;
 	const struct file **files; /* by their numbers */
 	size_t file_count;
+	const struct iovec *pinned; /* see queue.h */
+	size_t pinned_count;
 };
 
 struct engine;

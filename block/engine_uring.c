@@ -14,8 +14,7 @@
  * A part with several pieces of memory needs an iovec until it is handed over;
  * those are in an array that is used from the start after each system call.
  *
- * Left out: registered buffers. To copy from the page cache they gain nothing;
- * and they pin the guest's memory, all of it.
+ * Memory that is pinned anyway is registered as well (engine_slabs.h).
  */
 #include "block/engine.h"
 
@@ -27,6 +26,7 @@
 #include <string.h>
 
 #include "base/math.h"
+#include "block/engine_slabs.h"
 
 /* What it takes: polls that go on (Linux 5.13), told by what came with them. */
 #define FEATURES_NEEDED (IORING_FEAT_SUBMIT_STABLE | IORING_FEAT_RSRC_TAGS)
@@ -40,6 +40,7 @@ struct engine_uring {
 	int files[ENGINE_EVENTS + ENGINE_FILES_MAX]; /* as registered */
 	unsigned int file_count;
 	bool read_only;
+	struct slabs slabs;
 	unsigned int polls_due; /* events, by their bits, that are not polled */
 	unsigned int pieces_used;
 	struct iovec pieces[PIECES]; /* for what is not handed over yet */
@@ -120,14 +121,16 @@ static int restrict_to(struct engine_uring *uring, const uint8_t *operations,
 
 static int restrict_ring(struct engine_uring *uring)
 {
+	/* What writes comes last. */
 	static const uint8_t operations[] = {
-		IORING_OP_POLL_ADD, IORING_OP_READ,   IORING_OP_READV,
-		IORING_OP_WRITE,    IORING_OP_WRITEV,
+		IORING_OP_POLL_ADD,    IORING_OP_READ,	IORING_OP_READV,
+		IORING_OP_READ_FIXED,  IORING_OP_WRITE, IORING_OP_WRITEV,
+		IORING_OP_WRITE_FIXED,
 	};
 	size_t count = ARRAY_LENGTH(operations);
 
 	return restrict_to(uring, operations,
-			   uring->read_only ? count - 2 : count);
+			   uring->read_only ? count - 3 : count);
 }
 
 static int engine_uring_enable(struct engine *engine,
@@ -147,6 +150,7 @@ static int engine_uring_enable(struct engine *engine,
 		ret = restrict_ring(uring);
 	if (ret)
 		return ret;
+	slabs_register(&uring->slabs, &uring->ring);
 	/* Saves a look-up per system call; older kernels have no such thing. */
 	io_uring_register_ring_fd(&uring->ring);
 	return ring_register(uring, IORING_REGISTER_ENABLE_RINGS, NULL, 0);
@@ -181,6 +185,7 @@ static void prepare(struct engine_uring *uring, struct io_uring_sqe *sqe,
 	struct cursor cursor = part->cursor;
 	unsigned int count;
 	uint64_t bytes;
+	int slab;
 
 	count = (unsigned int)cursor_take(&cursor, part->left, pieces,
 					  PIECES - uring->pieces_used, &bytes);
@@ -201,6 +206,12 @@ static void prepare(struct engine_uring *uring, struct io_uring_sqe *sqe,
 	else
 		io_uring_prep_read(sqe, file, pieces->iov_base,
 				   (unsigned int)bytes, part->host_offset);
+	slab = slabs_find(&uring->slabs, pieces);
+	if (slab < 0)
+		return;
+	sqe->opcode = part_is_write(part) ? IORING_OP_WRITE_FIXED
+					  : IORING_OP_READ_FIXED;
+	sqe->buf_index = (uint16_t)slab;
 }
 
 static bool engine_uring_start(struct engine *engine, struct part *part)
@@ -304,6 +315,7 @@ int engine_uring_new(const struct engine_options *options,
 	uring->file_count = ENGINE_EVENTS;
 	for (size_t i = 0; i < options->file_count; i++)
 		uring->files[uring->file_count++] = options->files[i]->fd;
+	slabs_init(&uring->slabs, options->pinned, options->pinned_count);
 	*ret_engine = &uring->engine;
 	return 0;
 }

@@ -18,9 +18,9 @@
 /* More than this goes to others: copying alone takes long. */
 #define QUICK_BYTES (64 * KIB)
 /* Longer than this is not quick... */
-#define QUICK_NSEC 500000ULL
+#define QUICK_NSEC 1000000ULL
 /* ...and has a pause of so many times that follow. */
-#define WARY_TIMES 64
+#define WARY_TIMES 16
 
 #define PIECES 16
 

@@ -23,12 +23,15 @@
 
 /* --- Engines -------------------------------------------------------------- */
 
-static int use_uring(struct block_queue *queue, unsigned int depth,
+static int use_uring(struct block_queue *queue,
+		     const struct block_queue_options *how, unsigned int depth,
 		     struct err *err)
 {
 	const struct file *files[ENGINE_FILES_MAX];
 	struct engine_options options = {
 		.depth = depth,
+		.pinned = how->pinned,
+		.pinned_count = how->pinned_count,
 		.read_only = block_is_read_only(queue->block),
 		.files = files,
 	};
@@ -57,9 +60,9 @@ static int choose_engine(struct block_queue *queue,
 		return err_set(err, ENOMEM, "out of memory");
 	queue->engine = queue->threads;
 	if (options->engine == BLOCK_ENGINE_URING)
-		return use_uring(queue, depth, err);
+		return use_uring(queue, options, depth, err);
 	if (options->engine == BLOCK_ENGINE_AUTO &&
-	    use_uring(queue, depth, &why))
+	    use_uring(queue, options, depth, &why))
 		say_threads(why.text);
 	return 0;
 }

@@ -72,7 +72,17 @@ enum block_engine {
 struct block_queue_options {
 	unsigned int depth; /* of the host's I/O; 0: the default */
 	enum block_engine engine;
+	/*
+	 * Memory that buffers will mostly be in, and that is never given back
+	 * to the host anyway, like huge pages: it gets pinned, where that may
+	 * be, so that I/O past the page cache need not do so each time. It
+	 * stays mapped until block_queue_free(). NULL: none.
+	 */
+	const struct iovec *pinned;
+	size_t pinned_count; /* up to BLOCK_PINNED_MAX */
 };
+
+#define BLOCK_PINNED_MAX 4
 
 struct block_queue;
 

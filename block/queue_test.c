@@ -309,6 +309,39 @@ static void tells_errors(void)
 	CHECK_EQUAL(block_close(rig.block), -ENOSPC);
 }
 
+/* Buffers in memory that is registered, half in it, and elsewhere. */
+static void uses_pinned_memory(void)
+{
+	static const struct test_variant variant = {"pinned",
+						    BLOCK_ENGINE_URING,
+						    TEST_DIRECT};
+	uint8_t *memory = aligned_alloc(4096, 64 * KIB);
+	struct iovec pinned = {memory, 32 * KIB};
+	struct block_queue_options options = {
+		.engine = BLOCK_ENGINE_AUTO,
+		.pinned = &pinned,
+		.pinned_count = 1,
+	};
+	struct test_rig rig;
+
+	if (!test_rig_init(&rig, &variant, DISK_SIZE)) {
+		free(memory);
+		TEST_SKIP("no O_DIRECT or no io_uring here");
+	}
+	block_queue_free(rig.queue);
+	CHECK(!block_queue_new(rig.block, &options, &rig.queue, NULL));
+	for (uint64_t at = 0; at < 60 * KIB; at += 20 * KIB) {
+		memset(memory, 0, 64 * KIB);
+		CHECK(!test_do(&rig, BLOCK_READ, at, memory + at, 8192));
+		CHECK(is_as_at_first(memory + at, at, 8192));
+		CHECK(!test_do(&rig, BLOCK_WRITE, at, memory + at, 4096));
+		CHECK(!test_do(&rig, BLOCK_READ, at, memory + at, 4096));
+		CHECK(is_as_at_first(memory + at, at, 4096));
+	}
+	test_rig_fini(&rig);
+	free(memory);
+}
+
 /* --- Who holds a file ----------------------------------------------------- */
 
 static const struct block_options named_options = {
@@ -440,6 +473,7 @@ int main(int argc, char **argv)
 		TEST(an_event_wakes),
 		TEST(what_lies_past_the_file_is_zeroes),
 		TEST(tells_errors),
+		TEST(uses_pinned_memory),
 		TEST(a_file_is_free_at_once),
 		TEST(does_without_io_uring),
 	};
