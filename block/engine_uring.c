@@ -102,35 +102,34 @@ static int ring_register(struct engine_uring *uring, unsigned int what,
 				 argument, count);
 }
 
-static int restrict_to(struct engine_uring *uring, const uint8_t *operations,
-		       size_t count)
-{
-	struct io_uring_restriction restrictions[8] = {
-		{.opcode = IORING_RESTRICTION_SQE_FLAGS_REQUIRED,
-		 .sqe_flags = IOSQE_FIXED_FILE},
-	};
-
-	assert(count < ARRAY_LENGTH(restrictions));
-	for (size_t i = 0; i < count; i++) {
-		restrictions[i + 1].opcode = IORING_RESTRICTION_SQE_OP;
-		restrictions[i + 1].sqe_op = operations[i];
-	}
-	return ring_register(uring, IORING_REGISTER_RESTRICTIONS, restrictions,
-			     (unsigned int)count + 1);
-}
-
 static int restrict_ring(struct engine_uring *uring)
 {
 	/* What writes comes last. */
-	static const uint8_t operations[] = {
-		IORING_OP_POLL_ADD,    IORING_OP_READ,	IORING_OP_READV,
-		IORING_OP_READ_FIXED,  IORING_OP_WRITE, IORING_OP_WRITEV,
-		IORING_OP_WRITE_FIXED,
+	static const struct io_uring_restriction restrictions[] = {
+		{.opcode = IORING_RESTRICTION_SQE_FLAGS_REQUIRED,
+		 .sqe_flags = IOSQE_FIXED_FILE},
+		{.opcode = IORING_RESTRICTION_REGISTER_OP,
+		 .register_op = IORING_UNREGISTER_FILES},
+		{.opcode = IORING_RESTRICTION_REGISTER_OP,
+		 .register_op = IORING_UNREGISTER_BUFFERS},
+		{.opcode = IORING_RESTRICTION_SQE_OP,
+		 .sqe_op = IORING_OP_POLL_ADD},
+		{.opcode = IORING_RESTRICTION_SQE_OP, .sqe_op = IORING_OP_READ},
+		{.opcode = IORING_RESTRICTION_SQE_OP,
+		 .sqe_op = IORING_OP_READV},
+		{.opcode = IORING_RESTRICTION_SQE_OP,
+		 .sqe_op = IORING_OP_READ_FIXED},
+		{.opcode = IORING_RESTRICTION_SQE_OP,
+		 .sqe_op = IORING_OP_WRITE},
+		{.opcode = IORING_RESTRICTION_SQE_OP,
+		 .sqe_op = IORING_OP_WRITEV},
+		{.opcode = IORING_RESTRICTION_SQE_OP,
+		 .sqe_op = IORING_OP_WRITE_FIXED},
 	};
-	size_t count = ARRAY_LENGTH(operations);
+	unsigned int count = ARRAY_LENGTH(restrictions);
 
-	return restrict_to(uring, operations,
-			   uring->read_only ? count - 3 : count);
+	return ring_register(uring, IORING_REGISTER_RESTRICTIONS, restrictions,
+			     uring->read_only ? count - 3 : count);
 }
 
 static int engine_uring_enable(struct engine *engine,
@@ -280,10 +279,16 @@ static void engine_uring_run(struct engine *engine, bool wait,
 	io_uring_cq_advance(&uring->ring, count);
 }
 
+/*
+ * The kernel takes the ring apart later; what is registered is let go of now,
+ * if this is the ring's thread.
+ */
 static void engine_uring_free(struct engine *engine)
 {
 	struct engine_uring *uring = engine_uring_of(engine);
 
+	io_uring_unregister_buffers(&uring->ring);
+	io_uring_unregister_files(&uring->ring);
 	io_uring_queue_exit(&uring->ring);
 	free(uring);
 }

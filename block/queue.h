@@ -75,8 +75,9 @@ struct block_queue_options {
 	/*
 	 * Memory that buffers will mostly be in, and that is never given back
 	 * to the host anyway, like huge pages: it gets pinned, where that may
-	 * be, so that I/O past the page cache need not do so each time. It
-	 * stays mapped until block_queue_free(). NULL: none.
+	 * be, so that I/O past the page cache need not do so each time, until
+	 * block_queue_free(); or somewhat later, if that is called by another
+	 * than the queue's thread. NULL: none.
 	 */
 	const struct iovec *pinned;
 	size_t pinned_count; /* up to BLOCK_PINNED_MAX */

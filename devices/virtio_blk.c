@@ -165,7 +165,8 @@ static struct virtio_blk_config blk_config(
 }
 
 /* What fails half-way is cleaned up by virtio_blk_free(). */
-static int add_queue(struct virtio_blk *blk, unsigned int disk_index,
+static int add_queue(struct virtio_blk *blk,
+		     const struct virtio_blk_options *blk_options,
 		     struct err *err)
 {
 	struct virtio_device *device = &blk->device;
@@ -173,7 +174,9 @@ static int add_queue(struct virtio_blk *blk, unsigned int disk_index,
 		.device = device,
 		.target = &blk->target,
 		.index = device->queue_count,
-		.disk_index = disk_index,
+		.disk_index = blk_options->index,
+		.pinned = blk_options->pinned,
+		.pinned_count = blk_options->pinned_count,
 	};
 	struct virtio_blk_queue *queue;
 	int ret = virtio_blk_queue_new(&options, &queue, err);
@@ -225,7 +228,7 @@ int virtio_blk_new(const struct virtio_blk_options *options,
 	blk->target.capacity = block_size(options->disk);
 	blk->target.id = blk->id;
 	for (unsigned int i = 0; i < options->queues && !ret; i++)
-		ret = add_queue(blk, options->index, err);
+		ret = add_queue(blk, options, err);
 	if (ret)
 		virtio_blk_free(blk);
 	else

@@ -221,6 +221,9 @@ static void *queue_main(void *argument)
 		serve(queue);
 		drain(queue);
 	}
+	/* By its own thread, so that the guest's memory is not pinned later. */
+	block_queue_free(queue->requests);
+	queue->requests = NULL;
 	return NULL;
 }
 
@@ -274,7 +277,10 @@ static int start_thread(struct virtio_blk_queue *queue, struct err *err)
 int virtio_blk_queue_new(const struct virtio_blk_queue_options *options,
 			 struct virtio_blk_queue **ret_queue, struct err *err)
 {
-	const struct block_queue_options how = {0};
+	const struct block_queue_options how = {
+		.pinned = options->pinned,
+		.pinned_count = options->pinned_count,
+	};
 	struct virtio_blk_queue *queue = calloc(1, sizeof(*queue));
 	int ret;
 

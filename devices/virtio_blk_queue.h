@@ -24,7 +24,9 @@ struct virtio_blk_queue_options {
 	/* Borrowed; changes, apart from its atomics, only while stopped. */
 	const struct virtio_blk_target *target;
 	unsigned int index;
-	unsigned int disk_index; /* for the thread's name */
+	unsigned int disk_index;    /* for the thread's name */
+	const struct iovec *pinned; /* see block/queue.h; only _new looks */
+	size_t pinned_count;
 };
 
 int virtio_blk_queue_new(const struct virtio_blk_queue_options *options,

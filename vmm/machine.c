@@ -273,9 +273,26 @@ static int add_virtio(struct machine *machine, struct virtio_device *device,
 /* A queue per vCPU spares them each other's locks; more than 4 gain little. */
 #define QUEUES_DEFAULT_MAX 4
 
+/* Huge pages are the guest's alone: they may as well be pinned. */
+static size_t pinned_memory(const struct machine *machine,
+			    struct iovec ret_pieces[GUEST_REGIONS_MAX])
+{
+	const struct guest_memory *memory = &machine->memory;
+
+	if (!machine->parts->options->hugepages)
+		return 0;
+	for (unsigned int i = 0; i < memory->count; i++)
+		ret_pieces[i] = (struct iovec){
+			.iov_base = memory->regions[i].host,
+			.iov_len = memory->regions[i].size,
+		};
+	return memory->count;
+}
+
 static int add_disk(struct machine *machine, unsigned int index,
 		    struct err *err)
 {
+	struct iovec pinned[GUEST_REGIONS_MAX];
 	const struct disk_options *disk =
 		&machine->parts->options->disks[index];
 	unsigned int cpus = machine->parts->options->cpus;
@@ -287,6 +304,8 @@ static int add_disk(struct machine *machine, unsigned int index,
 				  : (unsigned int)min_u64(cpus,
 							  QUEUES_DEFAULT_MAX),
 		.serial = disk->serial,
+		.pinned = pinned,
+		.pinned_count = pinned_memory(machine, pinned),
 	};
 	int ret = virtio_blk_new(&options, &machine->blks[index], err);
 
