@@ -185,8 +185,8 @@ $(SYSROOT_READY): guest-tests/sysroot
 # make bench [CASES="NAME..."] [ROUNDS=N]; bench/run --list has the names.
 CASES  =
 ROUNDS = 5
-BENCH_TOOLS := $(addprefix build/bench/tools/,pread_loop uring_loop map_lookup \
-	until)
+BENCH_TOOLS := $(addprefix build/bench/tools/,pread_loop uring_loop \
+	inflate_loop map_lookup until)
 BENCH_COMPILE = @mkdir -p $(@D) && $(CC) -I. -std=gnu17 -D_GNU_SOURCE -O2 \
 	$(WARNINGS) -o $@
 
@@ -207,6 +207,8 @@ build/bench/tools/pread_loop: bench/tools/pread_loop.c bench/tools/walk.c \
 build/bench/tools/uring_loop: bench/tools/uring_loop.c bench/tools/walk.c \
 		bench/tools/walk.h
 	$(BENCH_COMPILE) $(filter %.c,$^) -luring
+build/bench/tools/inflate_loop: bench/tools/inflate_loop.c
+	$(BENCH_COMPILE) $< -ldeflate -lz -lzstd
 build/bench/tools/until: bench/tools/until.c
 	$(BENCH_COMPILE) -static $<
 build/bench/tools/map_lookup: bench/tools/map_lookup.c $(BUILD)/block.a \
