@@ -4,8 +4,10 @@
  *
  * Requests that the map alone answers go through the gate, side by side, and
  * never wait. Whatever changes a table or a cache of the chain holds the lock,
- * one at a time, and nobody is inside the gate then; so a cluster that is freed
- * there has no late readers.
+ * one at a time, while fast requests go on; the formats see to it that these
+ * find what is right at any moment, and that a cluster which was freed is not
+ * used again before the gate says that nobody can be at it any more. Only what
+ * replaces whole tables closes the gate, and is alone then.
  */
 #include "block/block.h"
 
@@ -25,17 +27,28 @@
 
 struct block {
 	struct gate gate;     /* of the fast path */
-	pthread_mutex_t lock; /* of the slow path */
-	struct image *top;    /* [c] owned */
+	pthread_mutex_t lock; /* of the slow path; not taken inside the gate */
+	atomic_bool settled; /* [a] see image_ops.is_settled; set by slow_end */
+	struct image *top;   /* [c] owned; [l] whatever is in memory of it */
 	struct workers workers;
 };
 
-static void number_files(const struct image *top)
+static bool is_settled(const struct block *block)
+{
+	const struct image *top = block->top;
+
+	return !top->ops->is_settled || top->ops->is_settled(top);
+}
+
+/* What the images of a disk know of it, and of each other. */
+static void adopt(struct block *block)
 {
 	unsigned int number = 0;
 
-	for (; top; top = top->backing)
-		top->data->number = number++;
+	for (struct image *image = block->top; image; image = image->backing) {
+		image->gate = &block->gate;
+		image->data->number = number++;
+	}
 }
 
 struct block *block_new(struct image *top)
@@ -48,7 +61,8 @@ struct block *block_new(struct image *top)
 	pthread_mutex_init(&block->lock, NULL);
 	workers_init(&block->workers);
 	block->top = top;
-	number_files(top);
+	atomic_init(&block->settled, is_settled(block));
+	adopt(block);
 	return block;
 }
 
@@ -117,13 +131,26 @@ static int block_check_change(const struct block *block, uint64_t offset,
 static void slow_begin(struct block *block)
 {
 	pthread_mutex_lock(&block->lock);
+}
+
+/* Whoever hears that this has ended finds out if a flush has to follow it. */
+static void slow_end(struct block *block)
+{
+	atomic_store(&block->settled, is_settled(block));
+	pthread_mutex_unlock(&block->lock);
+}
+
+/* For changes that nobody may see half done. */
+static void alone_begin(struct block *block)
+{
+	slow_begin(block);
 	gate_close(&block->gate);
 }
 
-static void slow_end(struct block *block)
+static void alone_end(struct block *block)
 {
 	gate_open(&block->gate);
-	pthread_mutex_unlock(&block->lock);
+	slow_end(block);
 }
 
 bool block_begin(struct block *block, struct block_pass *ret_pass)
@@ -155,10 +182,50 @@ struct workers *block_workers(struct block *block)
 int block_next(struct block *block, uint64_t offset, uint64_t length,
 	       struct extent *ret_extent)
 {
-	int ret = block_check_range(block, offset, length);
+	int ret = length ? block_check_range(block, offset, length) : -EINVAL;
 
 	if (!ret)
 		block->top->ops->map(block->top, offset, length, ret_extent);
+	return ret;
+}
+
+/* As much as can be done inside the gate. */
+static int read_fast(struct block *block, uint64_t offset, uint64_t length,
+		     struct cursor *to, uint64_t *ret_done)
+{
+	struct block_pass pass;
+	int ret;
+
+	*ret_done = 0;
+	if (!block_begin(block, &pass))
+		return 0;
+	ret = block_check_range(block, offset, length);
+	if (!ret)
+		ret = image_read_fast(block->top, offset, length, to, ret_done);
+	block_end(block, pass);
+	return ret;
+}
+
+/*
+ * Brings into memory what the fast path lacks. If it is still @stuck after
+ * that - for want of memory, say - does the next part itself.
+ */
+static int read_slow(struct block *block, uint64_t offset, uint64_t length,
+		     bool stuck, struct cursor *to, uint64_t *ret_done)
+{
+	struct extent extent;
+	int ret;
+
+	*ret_done = 0;
+	slow_begin(block);
+	ret = block_check_range(block, offset, length);
+	if (!ret)
+		ret = image_find(block->top, offset, length, &extent);
+	if (!ret && stuck) {
+		ret = image_read(block->top, offset, extent.length, to);
+		*ret_done = extent.length;
+	}
+	slow_end(block);
 	return ret;
 }
 
@@ -173,23 +240,24 @@ int block_read(struct block *block, uint64_t offset, const struct iovec *iov,
 int block_read_to(struct block *block, uint64_t offset, uint64_t length,
 		  struct cursor *to)
 {
-	int ret = block_check_range(block, offset, length);
-	struct block_pass pass;
-	uint64_t done = 0;
+	bool stuck = false;
+	uint64_t fast, slow;
+	int ret;
 
-	if (ret)
-		return ret;
-	if (block_begin(block, &pass)) {
-		ret = image_read_fast(block->top, offset, length, to, &done);
-		block_end(block, pass);
+	for (;;) {
+		ret = read_fast(block, offset, length, to, &fast);
+		if (ret || fast == length)
+			return ret;
+		offset += fast;
+		length -= fast;
+		ret = read_slow(block, offset, length, stuck && !fast, to,
+				&slow);
+		if (ret || slow == length)
+			return ret;
+		offset += slow;
+		length -= slow;
+		stuck = !slow;
 	}
-	if (ret || done == length)
-		return ret;
-
-	slow_begin(block);
-	ret = image_read(block->top, offset + done, length - done, to);
-	slow_end(block);
-	return ret;
 }
 
 int block_write(struct block *block, uint64_t offset, const struct iovec *iov,
@@ -200,40 +268,44 @@ int block_write(struct block *block, uint64_t offset, const struct iovec *iov,
 	return block_write_from(block, offset, iov_length(iov, count), &from);
 }
 
+static int write_fast(struct block *block, uint64_t offset, uint64_t length,
+		      struct cursor *from, uint64_t *ret_done)
+{
+	struct block_pass pass;
+	int ret;
+
+	*ret_done = 0;
+	if (!block_begin(block, &pass))
+		return 0;
+	ret = block_check_change(block, offset, length);
+	if (!ret)
+		ret = image_write_fast(block->top, offset, length, from,
+				       ret_done);
+	block_end(block, pass);
+	return ret;
+}
+
 int block_write_from(struct block *block, uint64_t offset, uint64_t length,
 		     struct cursor *from)
 {
-	int ret = block_check_change(block, offset, length);
-	struct block_pass pass;
-	uint64_t done = 0;
+	uint64_t done;
+	int ret = write_fast(block, offset, length, from, &done);
 
-	if (ret)
-		return ret;
-	if (block_begin(block, &pass)) {
-		ret = image_write_fast(block->top, offset, length, from, &done);
-		block_end(block, pass);
-	}
 	if (ret || done == length)
 		return ret;
-
+	offset += done;
+	length -= done;
 	slow_begin(block);
-	ret = image_write(block->top, offset + done, length - done, from);
+	ret = block_check_change(block, offset, length);
+	if (!ret)
+		ret = image_write(block->top, offset, length, from);
 	slow_end(block);
 	return ret;
 }
 
 struct file *block_flush_file(struct block *block)
 {
-	const struct image *top = block->top;
-	struct file *file = NULL;
-	struct block_pass pass;
-
-	if (!block_begin(block, &pass))
-		return NULL;
-	if (!top->ops->is_settled || top->ops->is_settled(top))
-		file = top->data;
-	block_end(block, pass);
-	return file;
+	return atomic_load(&block->settled) ? block->top->data : NULL;
 }
 
 int block_flush(struct block *block)
@@ -254,12 +326,12 @@ int block_flush(struct block *block)
 
 int block_discard(struct block *block, uint64_t offset, uint64_t length)
 {
-	int ret = block_check_change(block, offset, length);
+	int ret;
 
-	if (ret || !length)
-		return ret;
 	slow_begin(block);
-	ret = block->top->ops->discard(block->top, offset, length);
+	ret = block_check_change(block, offset, length);
+	if (!ret && length)
+		ret = block->top->ops->discard(block->top, offset, length);
 	slow_end(block);
 	return ret;
 }
@@ -267,13 +339,13 @@ int block_discard(struct block *block, uint64_t offset, uint64_t length)
 int block_write_zeroes(struct block *block, uint64_t offset, uint64_t length,
 		       bool may_unmap)
 {
-	int ret = block_check_change(block, offset, length);
+	int ret;
 
-	if (ret || !length)
-		return ret;
 	slow_begin(block);
-	ret = block->top->ops->write_zeroes(block->top, offset, length,
-					    may_unmap);
+	ret = block_check_change(block, offset, length);
+	if (!ret && length)
+		ret = block->top->ops->write_zeroes(block->top, offset, length,
+						    may_unmap);
 	slow_end(block);
 	return ret;
 }
@@ -305,12 +377,12 @@ void block_map(struct block *block, uint64_t offset, uint64_t length,
 int block_find(struct block *block, uint64_t offset, uint64_t length,
 	       struct extent *ret_extent)
 {
-	int ret = block_check_range(block, offset, length);
+	int ret;
 
-	if (ret)
-		return ret;
 	slow_begin(block);
-	ret = image_find(block->top, offset, length, ret_extent);
+	ret = block_check_range(block, offset, length);
+	if (!ret)
+		ret = image_find(block->top, offset, length, ret_extent);
 	slow_end(block);
 	return ret;
 }
@@ -318,15 +390,15 @@ int block_find(struct block *block, uint64_t offset, uint64_t length,
 int block_write_compressed(struct block *block, uint64_t offset,
 			   const void *packed, size_t length)
 {
-	int ret = block_check_change(block, offset, 0);
+	int ret;
 
-	if (ret)
-		return ret;
 	if (!block->top->ops->write_compressed)
 		return -ENOTSUP;
 	slow_begin(block);
-	ret = block->top->ops->write_compressed(block->top, offset, packed,
-						length);
+	ret = block_check_change(block, offset, 0);
+	if (!ret)
+		ret = block->top->ops->write_compressed(block->top, offset,
+							packed, length);
 	slow_end(block);
 	return ret;
 }
@@ -337,9 +409,9 @@ int block_commit(struct block *block,
 {
 	int ret;
 
-	slow_begin(block);
+	alone_begin(block);
 	ret = commit_image(block->top, progress, context, err);
-	slow_end(block);
+	alone_end(block);
 	return ret;
 }
 
@@ -349,9 +421,9 @@ int block_rebase(struct block *block, struct image *backing,
 {
 	int ret;
 
-	slow_begin(block);
+	alone_begin(block);
 	ret = rebase_image(block->top, backing, progress, context);
-	slow_end(block);
+	alone_end(block);
 	return ret;
 }
 
@@ -363,8 +435,8 @@ int block_resize(struct block *block, uint64_t size, struct err *err)
 	if (top->read_only)
 		return err_set(err, EROFS, "%s is open for reading only",
 			       top->name);
-	slow_begin(block);
+	alone_begin(block);
 	ret = top->ops->resize(top, size, err);
-	slow_end(block);
+	alone_end(block);
 	return ret;
 }

@@ -1,7 +1,8 @@
-/* block/file_memory.c - see file_memory.h. One thread at a time. */
+/* block/file_memory.c - see file_memory.h. */
 #include "block/file_memory.h"
 
 #include <errno.h>
+#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -13,8 +14,9 @@
 
 struct file_memory {
 	struct file file;
-	uint8_t *data;	 /* what lies past the size is zero */
-	size_t capacity; /* bytes at data */
+	pthread_mutex_t lock;
+	uint8_t *data;	 /* [l] what lies past the size is zero */
+	size_t capacity; /* [l] bytes at data */
 };
 
 static struct file_memory *file_memory_of(struct file *file)
@@ -48,10 +50,12 @@ static int file_memory_readv(struct file *file, struct iovec *iov, size_t count,
 	struct file_memory *memory = file_memory_of(file);
 	size_t length = iov_length(iov, count), there = 0;
 
+	pthread_mutex_lock(&memory->lock);
 	if (offset < memory->capacity)
 		there = min_u64(length, memory->capacity - offset);
 	if (there)
 		iov_from_buffer(iov, count, 0, memory->data + offset, there);
+	pthread_mutex_unlock(&memory->lock);
 	iov_zero(iov, count, there, length - there);
 	return 0;
 }
@@ -66,11 +70,12 @@ static int file_memory_writev(struct file *file, struct iovec *iov,
 
 	if (!add_fits(offset, length, &end))
 		return -EFBIG;
+	pthread_mutex_lock(&memory->lock);
 	ret = file_memory_reserve(memory, end);
-	if (ret)
-		return ret;
-	iov_to_buffer(iov, count, 0, memory->data + offset, length);
-	return 0;
+	if (!ret)
+		iov_to_buffer(iov, count, 0, memory->data + offset, length);
+	pthread_mutex_unlock(&memory->lock);
+	return ret;
 }
 
 static int file_memory_flush(struct file *file)
@@ -85,26 +90,34 @@ static int file_memory_zero(struct file *file, uint64_t offset, uint64_t length,
 	struct file_memory *memory = file_memory_of(file);
 
 	(void)may_unmap;
+	pthread_mutex_lock(&memory->lock);
 	if (offset < memory->capacity)
 		memset(memory->data + offset, 0,
 		       min_u64(length, memory->capacity - offset));
+	pthread_mutex_unlock(&memory->lock);
 	return 0;
 }
 
 static int file_memory_truncate(struct file *file, uint64_t size)
 {
 	struct file_memory *memory = file_memory_of(file);
-	int ret = file_memory_reserve(memory, size);
+	int ret;
 
+	pthread_mutex_lock(&memory->lock);
+	ret = file_memory_reserve(memory, size);
 	if (!ret && size < memory->capacity)
 		memset(memory->data + size, 0, memory->capacity - size);
+	pthread_mutex_unlock(&memory->lock);
 	return ret;
 }
 
 static void file_memory_close(struct file *file)
 {
-	free(file_memory_of(file)->data);
-	free(file);
+	struct file_memory *memory = file_memory_of(file);
+
+	pthread_mutex_destroy(&memory->lock);
+	free(memory->data);
+	free(memory);
 }
 
 static const struct file_ops file_memory_ops = {
@@ -123,6 +136,7 @@ struct file *file_memory_new(const void *data, size_t length)
 	if (!memory)
 		return NULL;
 	file_init(&memory->file, &file_memory_ops, 0);
+	pthread_mutex_init(&memory->lock, NULL);
 	if (length && file_write(&memory->file, data, length, 0)) {
 		file_memory_close(&memory->file);
 		return NULL;

@@ -21,22 +21,21 @@ int image_close(struct image *image)
 	return ret;
 }
 
-/* Reads an extent without the slow path; false where that is needed. */
-static bool extent_read_fast(const struct extent *extent, struct cursor *to,
-			     int *ret_error)
+/* Of the request's range, which begins at @offset; all but UNCACHED. */
+static int extent_read(const struct extent *extent, uint64_t offset,
+		       struct cursor *to)
 {
+	struct image *image = extent->image;
+
 	switch (extent->kind) {
 	case BLOCK_EXTENT_DATA:
-		*ret_error = file_read_to(extent->image->data,
-					  extent->host_offset, extent->length,
-					  to);
-		return true;
-	case BLOCK_EXTENT_ZERO:
-		cursor_zero(to, extent->length);
-		*ret_error = 0;
-		return true;
+		return file_read_to(image->data, extent->host_offset,
+				    extent->length, to);
+	case BLOCK_EXTENT_COMPRESSED:
+		return image->ops->inflate(image, offset, extent->length, to);
 	default:
-		return false;
+		cursor_zero(to, extent->length);
+		return 0;
 	}
 }
 
@@ -49,12 +48,15 @@ int image_read_fast(struct image *image, uint64_t offset, uint64_t length,
 
 	while (done < length) {
 		image->ops->map(image, offset + done, length - done, &extent);
-		if (!extent_read_fast(&extent, to, &ret) || ret)
+		if (extent.kind == BLOCK_EXTENT_UNCACHED)
+			break;
+		ret = extent_read(&extent, offset + done, to);
+		if (ret)
 			break;
 		done += extent.length;
 	}
 	*ret_done = done;
-	return ret;
+	return ret == -EAGAIN ? 0 : ret;
 }
 
 int image_write_fast(struct image *image, uint64_t offset, uint64_t length,
@@ -112,9 +114,8 @@ int image_read(struct image *image, uint64_t offset, uint64_t length,
 
 	while (length) {
 		ret = image_find(image, offset, length, &extent);
-		if (!ret && !extent_read_fast(&extent, to, &ret))
-			ret = extent.image->ops->inflate(extent.image, offset,
-							 extent.length, to);
+		if (!ret)
+			ret = extent_read(&extent, offset, to);
 		if (ret)
 			return ret;
 		offset += extent.length;

@@ -5,10 +5,18 @@
  * map() is the seam between the fast path, which image.c and block.c run, and
  * the slow path, which is the format's other operations.
  *
- * Threads: map() and the fast path may run in many threads at once; everything
- * else runs alone. The disk's gate and its lock (block.c) see to that, for the
- * whole chain. Ranges lie within the image and are multiples of BLOCK_SECTOR,
- * unless a function says otherwise.
+ * Threads: map(), inflate() and the fast path run in many threads at once, also
+ * beside the other operations. Of these, one runs at a time: the disk's lock
+ * sees to that, for the whole chain. commit_image(), resize() and empty() are
+ * alone altogether, and so is close(). Until an image belongs to a disk
+ * (block_new()), one thread has all of it.
+ *
+ * What map() said holds until the requests that were under way then have ended,
+ * in one sense: the bytes that it named on the host are not used for anything
+ * else. Who wants to use them again asks image->gate.
+ *
+ * Ranges lie within the image and are multiples of BLOCK_SECTOR, unless a
+ * function says otherwise.
  */
 #ifndef BLOCK_IMAGE_H
 #define BLOCK_IMAGE_H
@@ -18,6 +26,7 @@
 #include "block/file.h"
 
 struct image;
+struct gate;
 
 /* As struct block_extent says, with the image of the chain that it lies in. */
 struct extent {
@@ -37,7 +46,11 @@ struct image_ops {
 	 * NULL where map() always answers.
 	 */
 	int (*load)(struct image *image, uint64_t offset);
-	/* Reads a part of a COMPRESSED extent of this very image. */
+	/*
+	 * Reads a part of a COMPRESSED extent of this very image. May wait for
+	 * others who do that. -EAGAIN, and nothing is read: it is no longer
+	 * what map() said.
+	 */
 	int (*inflate)(struct image *image, uint64_t offset, uint64_t length,
 		       struct cursor *to);
 	/* Any write. NULL where all of the image is writable in place. */
@@ -61,7 +74,7 @@ struct image_ops {
 			    uint64_t length, bool may_unmap);
 	/*
 	 * Is there nothing that flush() would write? Then flushing the data's
-	 * file is enough. May run in many threads, like map(). NULL: always so.
+	 * file is enough. NULL: always so.
 	 */
 	bool (*is_settled)(const struct image *image);
 	int (*flush)(struct image *image);
@@ -94,6 +107,7 @@ struct image {
 	struct image *backing;		  /* [c] owned; NULL: zeroes */
 	char *name;			  /* [c] owned; for messages */
 	struct image_backing backing_ref; /* [c] */
+	struct gate *gate; /* [c] of the disk; NULL: nobody else has it */
 	uint64_t size; /* multiple of BLOCK_SECTOR; only resize() changes it */
 	uint64_t discard_granularity; /* [c] */
 	bool read_only;		      /* [c] */

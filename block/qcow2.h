@@ -25,10 +25,9 @@
  *   qcow2_resize.c	  making the disk larger or smaller
  *   qcow2_tables.h	  tables as a whole: check, repair, snapshots
  *
- * Threads: as image.h says. What qcow2_map() and qcow2_order_is_settled() call
- * only reads, in many threads at once; all the rest runs alone. So fields
- * without a key are [l], the lock being the disk's (block.c): read under it,
- * changed by who holds it alone.
+ * Threads: as image.h says. What qcow2_map() and qcow2_inflate() call runs in
+ * many threads, beside one that has the disk's lock; all the rest is that one.
+ * Fields without a key are [l], changed and read under that lock.
  *
  * Words: a cluster number counts clusters from the start of the file (host) or
  * of the disk (guest); an offset is in bytes. -EUCLEAN always comes from
@@ -82,6 +81,9 @@ struct qcow2_alloc {
 	 */
 	struct qcow2_run dead[QCOW2_RUNS_MAX];
 	size_t dead_count;
+	size_t awaited;	     /* of these: the first ones, which are free... */
+	uint64_t ticket;     /* ...when the gate lets this pass */
+	bool had_compressed; /* the dead ones, or some of those before them */
 };
 
 struct qcow2 {
@@ -305,6 +307,11 @@ int qcow2_lookup(struct qcow2 *qcow2, uint64_t offset,
 		 struct qcow2_entry *ret_entry,
 		 struct qcow2_cluster *ret_cluster);
 
+/* The same from memory alone; false if it is not there, or cannot be right. */
+bool qcow2_peek(const struct qcow2 *qcow2, uint64_t offset,
+		struct qcow2_entry *ret_entry,
+		struct qcow2_cluster *ret_cluster);
+
 void qcow2_map(struct image *image, uint64_t offset, uint64_t length,
 	       struct extent *ret_extent);
 int qcow2_load(struct image *image, uint64_t offset);
@@ -415,7 +422,16 @@ void qcow2_alloc_release(struct qcow2 *qcow2, uint64_t first, uint64_t count);
 /* Room for one step's releases; flushes the image if that is needed. */
 int qcow2_alloc_make_room(struct qcow2 *qcow2);
 
-/* Lowers the refcounts of what was released; all pointers are durably gone. */
+/*
+ * Waits, without sleeping, for the requests that may be where the clusters
+ * are that were released until now.
+ */
+void qcow2_alloc_await(struct qcow2 *qcow2);
+
+/*
+ * Lowers the refcounts of those that were waited for and that no request is
+ * at any more. All pointers to what was released are durably gone.
+ */
 int qcow2_alloc_settle(struct qcow2 *qcow2);
 
 /* --- qcow2_l2.c: slices of L2 tables that may be changed ------------------ */

@@ -1,12 +1,14 @@
 /*
  * block/qcow2_alloc.c - host clusters: free, taken, dead.
  *
- * A cluster that loses its last pointer in memory is not free yet: on the disk
+ * A cluster that loses its last pointer in memory is not free yet. On the disk
  * the pointer is still there, and would lead to somebody else's data after a
- * power loss. It is dead until a settle has brought the change to the disk;
- * then its refcount goes down, and it is free to be taken or given back to the
- * host. That its lower refcount is not on the disk yet does no harm: a refcount
- * that is too high is a leak, and taking the cluster again makes it right.
+ * power loss; and a request that saw it in memory may still be reading or
+ * writing there. So it is dead until a settle has brought the change to the
+ * disk, and the gate has let out whoever was inside before that. Then its
+ * refcount goes down, and it is free to be taken or given back to the host.
+ * That its lower refcount is not on the disk yet does no harm: a refcount that
+ * is too high is a leak, and taking the cluster again makes it right.
  *
  * Free clusters are found in a list of those that became free, then by a scan
  * of the refcounts with a cursor that only moves forward, so that many takes
@@ -17,13 +19,18 @@
 #include <assert.h>
 #include <errno.h>
 
+#include "block/gate.h"
+#include "block/inflated.h"
 #include "block/mutant.h"
 
-/* Adds to the last run if it goes on from there; false if there is no room. */
-static bool run_append(struct qcow2_run *runs, size_t *count, uint64_t first,
-		       uint64_t clusters)
+/*
+ * Adds to the last run if it goes on from there, and is none of the first
+ * @closed ones; false if there is no room.
+ */
+static bool run_append(struct qcow2_run *runs, size_t *count, size_t closed,
+		       uint64_t first, uint64_t clusters)
 {
-	struct qcow2_run *last = *count ? &runs[*count - 1] : NULL;
+	struct qcow2_run *last = *count > closed ? &runs[*count - 1] : NULL;
 
 	if (last && last->first + last->count == first) {
 		last->count += clusters;
@@ -38,7 +45,7 @@ static bool run_append(struct qcow2_run *runs, size_t *count, uint64_t first,
 /* Not in the list: then the scan has to begin there again. */
 static void add_free(struct qcow2_alloc *alloc, uint64_t first, uint64_t count)
 {
-	if (!run_append(alloc->free, &alloc->free_count, first, count))
+	if (!run_append(alloc->free, &alloc->free_count, 0, first, count))
 		alloc->cursor = min_u64(alloc->cursor, first);
 }
 
@@ -144,25 +151,36 @@ void qcow2_alloc_undo(struct qcow2 *qcow2, uint64_t first, uint64_t count)
 void qcow2_alloc_release(struct qcow2 *qcow2, uint64_t first, uint64_t count)
 {
 	struct qcow2_alloc *alloc = qcow2->alloc;
-	bool fits = run_append(alloc->dead, &alloc->dead_count, first, count);
+	bool fits = run_append(alloc->dead, &alloc->dead_count, alloc->awaited,
+			       first, count);
 
 	assert(fits);
-	if (MUTANT(FREED_BEFORE_DURABLE))
+	if (MUTANT(FREED_BEFORE_DURABLE)) {
+		qcow2_alloc_await(qcow2);
 		qcow2_alloc_settle(qcow2);
+	}
 }
 
+static bool has_room(const struct qcow2_alloc *alloc)
+{
+	return alloc->dead_count <= QCOW2_RUNS_MAX - QCOW2_RELEASES_MAX;
+}
+
+/* Requests inside the gate end without our help, so they can be waited for. */
 int qcow2_alloc_make_room(struct qcow2 *qcow2)
 {
-	size_t count = qcow2->alloc->dead_count;
+	struct qcow2_alloc *alloc = qcow2->alloc;
+	struct gate *gate = qcow2->image.gate;
 	int ret;
 
-	if (count <= QCOW2_RUNS_MAX - QCOW2_RELEASES_MAX)
+	if (has_room(alloc))
 		return 0;
 	ret = qcow2_flush(&qcow2->image);
-	if (ret)
-		return ret;
-	count = qcow2->alloc->dead_count;
-	return count <= QCOW2_RUNS_MAX - QCOW2_RELEASES_MAX ? 0 : -EIO;
+	while (!ret && alloc->awaited) {
+		gate_wait(gate, alloc->ticket);
+		ret = qcow2_alloc_settle(qcow2);
+	}
+	return ret || has_room(alloc) ? ret : -EIO;
 }
 
 /* Lowers one refcount; *ret_free if it was the last. */
@@ -186,6 +204,9 @@ static void forget(struct qcow2 *qcow2, uint64_t cluster)
 		qcow2_metadata_remove(qcow2, cluster);
 	if (!MUTANT(FREED_TAIL_REMEMBERED))
 		qcow2_compressed_forget(qcow2, cluster);
+	if (qcow2->alloc->had_compressed && !MUTANT(FREED_INFLATED_REMEMBERED))
+		inflated_forget(qcow2->inflated);
+	qcow2->alloc->had_compressed = false;
 	add_free(qcow2->alloc, cluster, 1);
 }
 
@@ -213,19 +234,47 @@ static int settle_front(struct qcow2 *qcow2, struct qcow2_run *run)
 	return ret;
 }
 
+/* The last of those that are waited for. */
+static void remove_run(struct qcow2_alloc *alloc)
+{
+	alloc->dead[--alloc->awaited] = alloc->dead[--alloc->dead_count];
+}
+
+void qcow2_alloc_await(struct qcow2 *qcow2)
+{
+	struct qcow2_alloc *alloc = qcow2->alloc;
+	struct gate *gate = qcow2->image.gate;
+
+	if (alloc->awaited)
+		return;
+	alloc->awaited = alloc->dead_count;
+	alloc->ticket = gate ? gate_ticket(gate) : 0;
+}
+
+static bool is_outwaited(struct qcow2 *qcow2)
+{
+	struct gate *gate = qcow2->image.gate;
+
+	return !gate || gate_has_passed(gate, qcow2->alloc->ticket) ||
+	       MUTANT(REUSED_WHILE_IN_USE);
+}
+
 int qcow2_alloc_settle(struct qcow2 *qcow2)
 {
 	struct qcow2_alloc *alloc = qcow2->alloc;
 	struct qcow2_run *run;
 	int ret;
 
-	while (alloc->dead_count) {
-		run = &alloc->dead[alloc->dead_count - 1];
-		ret = settle_front(qcow2, run);
-		if (ret)
-			return ret;
-		if (!run->count)
-			alloc->dead_count--;
+	for (; alloc->awaited && is_outwaited(qcow2);
+	     qcow2_alloc_await(qcow2)) {
+		while (alloc->awaited) {
+			run = &alloc->dead[alloc->awaited - 1];
+			ret = settle_front(qcow2, run);
+			if (ret)
+				return ret;
+			if (!run->count)
+				remove_run(alloc);
+		}
 	}
 	return 0;
 }

@@ -11,7 +11,6 @@
 #include <errno.h>
 #include <stdlib.h>
 
-#include "block/inflated.h"
 #include "block/mutant.h"
 
 static unsigned int slice_bits_of_table(const struct qcow2 *qcow2)
@@ -159,9 +158,7 @@ void qcow2_l2_release(struct qcow2 *qcow2, const struct qcow2_cluster *old)
 	if (old->kind == QCOW2_COMPRESSED) {
 		last = qcow2_cluster_of(qcow2, old->host_offset +
 						       old->host_length - 1);
-		/* The file may change where it was. */
-		if (!MUTANT(FREED_INFLATED_REMEMBERED))
-			inflated_forget(qcow2->inflated);
+		qcow2->alloc->had_compressed = true;
 	}
 	qcow2_alloc_release(qcow2, first, last - first + 1);
 }

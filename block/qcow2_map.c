@@ -8,6 +8,28 @@
  * be replaced a moment later, but is not used for anything else as long as the
  * request is inside the disk's gate (fast.h).
  *
+ * Why that is safe, beside each thing that the slow path does:
+ *
+ * Allocation, copy-on-write: the bytes are in the new cluster before the entry
+ * leads there. What is copied cannot be changed by a write in place at the same
+ * time, because it is not COPIED, or not data of this image. COPIED is never
+ * taken from a cluster as long as it is pointed to; only tools do that, alone.
+ *
+ * Discard, write-zeroes: a write in place that was mapped before lands in a
+ * dead cluster, or in one that is reserved for zeroes; who makes data of that
+ * writes all of the subcluster first. Either way the write is lost, as if it
+ * had come before the discard, which it overlaps. A read finds what was there.
+ *
+ * Compressed writes: as an allocation; the old bytes stay where they are.
+ *
+ * Loading, eviction: the slice is found to have changed (qcow2_cache.h).
+ *
+ * A table that is copied, because a snapshot has it too, says the same as
+ * before; slices go by guest clusters, and do not notice. A new one is empty.
+ *
+ * Flush: writes out what is there, and lets dead clusters go that the gate has
+ * outwaited. Refcounts are of no concern here.
+ *
  * Whatever it cannot answer, or would rather not believe, is "not cached"; the
  * slow path then calls qcow2_load(), which reads the slice or finds out what is
  * wrong. Both judge entries with the same functions, so what loads without an
@@ -269,6 +291,20 @@ void qcow2_map(struct image *image, uint64_t offset, uint64_t length,
 
 	if (!qcow2->is_plain || !map_plain(qcow2, offset, length, ret_extent))
 		map_any(image, offset, length, ret_extent);
+}
+
+bool qcow2_peek(const struct qcow2 *qcow2, uint64_t offset,
+		struct qcow2_entry *ret_entry,
+		struct qcow2_cluster *ret_cluster)
+{
+	struct qcow2_place place = qcow2_find(qcow2, offset);
+	struct qcow2_peek peek;
+
+	if (!qcow2_cache_peek(&qcow2->l2_cache, place.slice, &peek))
+		return false;
+	*ret_entry = qcow2_entry(qcow2, peek.slice, place.index);
+	return qcow2_cache_is_same(&qcow2->l2_cache, &peek) &&
+	       qcow2_decode(qcow2, offset, *ret_entry, ret_cluster);
 }
 
 int qcow2_lookup(struct qcow2 *qcow2, uint64_t offset,

@@ -369,15 +369,16 @@ int qcow2_write(struct image *image, uint64_t offset, uint64_t length,
 }
 
 /*
- * After the settle nothing on the disk points to what was released. That its
- * refcounts cannot be lowered now costs the guest nothing, so it is no error
- * of the flush.
+ * After the settle nothing on the disk points to what was released before it.
+ * That its refcounts cannot be lowered now - a request may still be there, or
+ * the host fails - costs the guest nothing, so it is no error of the flush.
  */
 int qcow2_flush(struct image *image)
 {
 	struct qcow2 *qcow2 = qcow2_of(image);
 	int ret;
 
+	qcow2_alloc_await(qcow2);
 	if (qcow2_order_is_settled(qcow2))
 		ret = file_flush(image->data);
 	else
