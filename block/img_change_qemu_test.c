@@ -49,6 +49,29 @@ static void images_are_converted_the_same(void)
 	test_img_compare_changes(commands, ARRAY_LENGTH(commands));
 }
 
+static void parts_are_copied_the_same(void)
+{
+	static const char *const commands[] = {
+		"qemu-img dd if=holes.raw of=x",
+		"qemu-img dd if=top.qcow2 of=x bs=3000",
+		"qemu-img dd -f qcow2 -O qcow2 if=packed.qcow2 of=x bs=64k",
+		"qemu-img dd -O qcow2 if=top.raw of=x bs=1 skip=65537",
+		"qemu-img dd if=top.qcow2 of=x bs=1M skip=1",
+		"qemu-img dd if=top.qcow2 of=x bs=100k count=9",
+		"qemu-img dd if=top.qcow2 of=x bs=1.5k count=0",
+		"qemu-img dd if=top.qcow2 of=x bs=1M skip=9",
+		"qemu-img dd -O qcow2 if=holes.raw of=x bs=7 count=3000",
+	};
+
+	test_img_compare_changes(commands, ARRAY_LENGTH(commands));
+	/* QEMU counts what it skips. */
+	CHECK_EQUAL(test_img_ours("qemu-img dd if=other.raw of=x bs=1000 "
+				  "skip=2490 count=20"),
+		    0);
+	CHECK(!test_shell("dd if=other.raw bs=1000 skip=2490 count=20 | "
+			  "{ cat; head -c 480 /dev/zero; } | cmp - x"));
+}
+
 static void snapshots_are_the_same(void)
 {
 	static const char *const commands[] = {
@@ -159,6 +182,7 @@ int main(int argc, char **argv)
 	static const struct test tests[] = {
 		TEST(images_are_made_the_same),
 		TEST(images_are_converted_the_same),
+		TEST(parts_are_copied_the_same),
 		TEST(snapshots_are_the_same),
 		TEST(images_are_resized_the_same),
 		TEST(backing_files_are_changed_the_same),

@@ -69,10 +69,12 @@ static void fail(struct copy *copy, int error, uint64_t offset, bool reading)
 
 /* --- The sources, one behind the other ------------------------------------ */
 
+/* Of what is copied; *offset becomes the source's. */
 static struct img_disk *find_source(struct convert *convert, uint64_t *offset)
 {
 	struct img_disk *source = convert->sources;
 
+	*offset += convert->skip;
 	for (; *offset >= source->size; source++)
 		*offset -= source->size;
 	return source;
@@ -251,7 +253,7 @@ static int pack(struct worker *worker, const struct piece *piece)
 	for (uint64_t at = 0; at < piece->length && !ret;
 	     at += unit, length++) {
 		*length = 0;
-		if (!is_zero(worker->data + at, unit))
+		if (!convert->sparse_size || !is_zero(worker->data + at, unit))
 			ret = qcow2_compress(convert->compression,
 					     worker->data + at, unit,
 					     worker->packed + at, length);

@@ -200,13 +200,14 @@ static int make_qcow2_options(const struct img_create *create,
 static int make_raw(const struct img_create *create, struct file *file,
 		    enum preallocation how, struct err *err)
 {
-	int ret = file_truncate(file, create->size);
+	uint64_t size = align_up(create->size, BLOCK_SECTOR);
+	int ret = file_truncate(file, size);
 
 	/* A block device keeps its size. */
-	if (ret == -ENOTSUP && create->size <= file_size(file))
+	if (ret == -ENOTSUP && size <= file_size(file))
 		return 0;
-	if (!ret && how != PREALLOCATE_NONE && create->size)
-		ret = file_preallocate(file, 0, create->size, how, &img_stop);
+	if (!ret && how != PREALLOCATE_NONE && size)
+		ret = file_preallocate(file, 0, size, how, &img_stop);
 	if (ret == -EFBIG || ret == -EINVAL)
 		return err_set(err, -ret,
 			       "The image size is too large for file format "

@@ -94,7 +94,8 @@ static int resize(struct img_disk *disk, const struct img_args *args)
 	int ret;
 
 	ret = parse_size(args->operands[1], old, &size);
-	size = align_up(size, BLOCK_SECTOR);
+	if (img_disk_is_qcow2(disk))
+		size = align_up(size, BLOCK_SECTOR);
 	if (!ret)
 		ret = parse_preallocation(args, &how);
 	if (!ret)

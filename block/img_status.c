@@ -86,8 +86,9 @@ static void describe_data(const struct extent *extent,
 	status->file = extent->image->name;
 }
 
-int img_status_get(struct img_disk *disk, uint64_t offset, uint64_t length,
-		   struct img_status *ret_status)
+/* Of whole sectors. */
+static int get_status(struct img_disk *disk, uint64_t offset, uint64_t length,
+		      struct img_status *ret_status)
 {
 	struct extent extent = {0};
 	int ret = block_find(disk->block, offset, length, &extent);
@@ -109,5 +110,22 @@ int img_status_get(struct img_disk *disk, uint64_t offset, uint64_t length,
 		ret_status->has_offset = true;
 		ret_status->offset = extent.host_offset;
 	}
+	return 0;
+}
+
+int img_status_get(struct img_disk *disk, uint64_t offset, uint64_t length,
+		   struct img_status *ret_status)
+{
+	uint64_t skip = offset % BLOCK_SECTOR;
+	int ret = get_status(disk, offset - skip,
+			     align_up(skip + length, BLOCK_SECTOR), ret_status);
+
+	if (ret)
+		return ret;
+	/* Behind a raw file's end, in its last sector. */
+	if (ret_status->length <= skip)
+		ret_status->length = BLOCK_SECTOR;
+	ret_status->length = min_u64(ret_status->length - skip, length);
+	ret_status->offset += skip;
 	return 0;
 }

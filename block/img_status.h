@@ -18,7 +18,10 @@ struct img_status {
 	const char *file; /* NULL: none; owned by the disk */
 };
 
-/* The first piece of [offset, offset + length); may read tables. */
+/*
+ * The first piece of [offset, offset + length), any range within the disk; may
+ * read tables.
+ */
 int img_status_get(struct img_disk *disk, uint64_t offset, uint64_t length,
 		   struct img_status *ret_status);
 
