@@ -291,5 +291,5 @@ void qcow2_metadata_fini(struct qcow2 *qcow2)
 	if (set)
 		free_older(set);
 	free(set);
-	qcow2->metadata = (struct qcow2_metadata){0};
+	qcow2->metadata = (struct qcow2_metadata){.count = 0};
 }
