@@ -60,7 +60,8 @@ static inline struct test_layout test_layout_choose(struct test_random *random)
 {
 	static const unsigned int clusters[] = {512, 4096, 65536, 2097152};
 	static const unsigned int extended[] = {16384, 65536, 2097152};
-	static const unsigned int refcounts[] = {1, 16, 64};
+	static const unsigned int refcounts[] = {1,  1, 16, 16, 64,
+						 64, 2, 4,  8,	32};
 	struct test_layout layout = {
 		.old = !test_below(random, 4),
 		.cluster_size = clusters[test_below(random, 4)],
@@ -70,7 +71,7 @@ static inline struct test_layout test_layout_choose(struct test_random *random)
 	};
 
 	if (!layout.old) {
-		layout.refcount_bits = refcounts[test_below(random, 3)];
+		layout.refcount_bits = refcounts[test_below(random, 10)];
 		layout.zstd = test_below(random, 2);
 		layout.lazy = !test_below(random, 4);
 		layout.extended = !test_below(random, 3);
@@ -78,7 +79,8 @@ static inline struct test_layout test_layout_choose(struct test_random *random)
 			layout.cluster_size = extended[test_below(random, 3)];
 		layout.data_file = !test_below(random, 6);
 		layout.data_raw = layout.data_file && !layout.backing;
-		layout.snapshots = layout.refcount_bits > 1 &&
+		/* Each refers to all clusters, as compressed ones often. */
+		layout.snapshots = layout.refcount_bits > 4 &&
 				   !layout.data_file;
 	}
 	layout.size = test_layout_size(random, &layout);
