@@ -12,6 +12,7 @@
  * ALCOR_TEST_JOBS in how many processes, else one for each CPU. An image
  * depends on its seed alone.
  */
+#include <pthread.h>
 #include <sched.h>
 #include <sys/stat.h>
 
@@ -20,6 +21,13 @@
 #include "block/test_script.h"
 
 #define FAILURES_MAX 5 /* then a process gives up */
+#define WRITERS	     3
+
+struct writer {
+	struct test_qemu_image image;
+	struct test_disk *disk; /* owned; the part that it writes to */
+	pthread_t thread;
+};
 
 static struct test_qemu_image image_of(const struct test_subject *subject)
 {
@@ -155,6 +163,56 @@ static void expect(struct test_contents *contents, const struct test_disk *disk)
 		test_fill(contents->data + i * BLOCK_SECTOR, 1, disk->value[i]);
 }
 
+static void *run_writer(void *context)
+{
+	const struct writer *writer = context;
+
+	test_qemu_write_randomly(&writer->image, writer->disk, 10);
+	return NULL;
+}
+
+/* Each in a part of the disk that ends anywhere in a cluster. */
+static void write_side_by_side(const struct test_qemu_image *image,
+			       struct test_disk *disk)
+{
+	struct writer writers[WRITERS];
+	struct test_disk *part;
+	uint64_t sectors = disk->sectors / WRITERS;
+
+	for (unsigned int i = 0; i < WRITERS; i++) {
+		part = calloc(1, sizeof(*part));
+		part->block = disk->block;
+		part->first = i * sectors;
+		part->sectors = sectors;
+		part->random.state = test_random(&disk->random);
+		part->next_value = part->random.state << 16;
+		memcpy(part->value, disk->value, sizeof(part->value));
+		writers[i] = (struct writer){.image = *image, .disk = part};
+		CHECK(!pthread_create(&writers[i].thread, NULL, run_writer,
+				      &writers[i]));
+	}
+	for (unsigned int i = 0; i < WRITERS; i++) {
+		pthread_join(writers[i].thread, NULL);
+		part = writers[i].disk;
+		memcpy(disk->value + part->first, part->value + part->first,
+		       sectors * sizeof(*part->value));
+		free(part);
+	}
+}
+
+static void write_open(struct test_subject *subject, struct test_disk *disk)
+{
+	struct test_qemu_image image = image_of(subject);
+	bool side_by_side = test_below(&subject->random, 2);
+
+	fprintf(subject->history, "# we write%s\n",
+		side_by_side ? ", several at a time" : "");
+	if (side_by_side)
+		write_side_by_side(&image, disk);
+	else
+		test_qemu_write_randomly(&image, disk, 20);
+}
+
 static void write_ours(struct test_subject *subject)
 {
 	struct test_qemu_image image = image_of(subject);
@@ -162,13 +220,12 @@ static void write_ours(struct test_subject *subject)
 
 	disk = test_qemu_open(&image, false, test_random(&subject->random));
 	REQUIRE(disk);
-	fprintf(subject->history, "# we write\n");
 	test_qemu_learn(disk);
-	test_qemu_write_randomly(&image, disk, 20);
+	write_open(subject, disk);
 	if (test_subject_can_resize(subject) &&
 	    !test_below(&subject->random, 3))
 		resize_open(subject, disk);
-	test_qemu_write_randomly(&image, disk, 20);
+	write_open(subject, disk);
 	test_disk_compare(disk, 0, disk->sectors);
 	CHECK_EQUAL(block_close(disk->block), 0);
 	expect(subject->disk, disk);

@@ -73,6 +73,7 @@ struct test_op {
 
 struct test_disk {
 	struct block *block;
+	uint64_t first; /* of the sectors that test_disk_choose() takes */
 	uint64_t sectors;
 	struct test_random random;
 	uint64_t next_value;
@@ -198,11 +199,11 @@ static inline struct test_op test_disk_choose(struct test_disk *disk)
 	uint64_t longest = test_below(random, 4) ? 16 : disk->sectors / 4;
 	struct test_op op = {
 		.action = actions[test_below(random, ARRAY_LENGTH(actions))],
-		.first = test_below(random, disk->sectors),
+		.first = disk->first + test_below(random, disk->sectors),
 		.count = 1 + test_below(random, longest),
 	};
 
-	op.count = min_u64(op.count, disk->sectors - op.first);
+	op.count = min_u64(op.count, disk->first + disk->sectors - op.first);
 	if (op.action == TEST_WRITE)
 		op.value = ++disk->next_value;
 	return op;

@@ -111,17 +111,30 @@ static inline int test_qemu_compress(const struct test_qemu_image *image,
 	return ret;
 }
 
-static inline void test_qemu_run(const struct test_qemu_image *image,
-				 struct test_disk *disk, struct test_op *op)
+/* Makes a write one of a whole cluster, if there is any to choose from. */
+static inline bool test_qemu_choose_cluster(const struct test_qemu_image *image,
+					    const struct test_disk *disk,
+					    struct test_op *op)
 {
-	uint64_t unit = image->compress / BLOCK_SECTOR;
+	uint64_t unit = image->compress / BLOCK_SECTOR, first, end;
 	/* The largest take long. */
 	uint64_t one_in = image->compress > MIB ? 16 : 4;
 
-	if (unit && op->action == TEST_WRITE && op->value % one_in == 0 &&
-	    disk->sectors >= unit) {
-		op->first = op->first % (disk->sectors / unit) * unit;
-		op->count = unit;
+	if (!unit || op->action != TEST_WRITE || op->value % one_in)
+		return false;
+	first = align_up(disk->first, unit);
+	end = align_down(disk->first + disk->sectors, unit);
+	if (first >= end)
+		return false;
+	op->first = first + op->first % ((end - first) / unit) * unit;
+	op->count = unit;
+	return true;
+}
+
+static inline void test_qemu_run(const struct test_qemu_image *image,
+				 struct test_disk *disk, struct test_op *op)
+{
+	if (test_qemu_choose_cluster(image, disk, op)) {
 		op->ret = test_qemu_compress(image, disk, op);
 		return;
 	}
