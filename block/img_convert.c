@@ -99,18 +99,6 @@ static int parse(struct convert_job *job, enum block_format *ret_format)
 
 /* --- The images ----------------------------------------------------------- */
 
-/* "snapshot.name=NAME", "snapshot.id=ID", or either alone. */
-static const char *find_snapshot(const struct img_args *args)
-{
-	static const char *const keys[] = {"snapshot.name=", "snapshot.id="};
-	const char *text = img_args_value(args, 'l');
-
-	for (size_t i = 0; text && i < ARRAY_LENGTH(keys); i++)
-		if (!strncmp(text, keys[i], strlen(keys[i])))
-			return text + strlen(keys[i]);
-	return text;
-}
-
 static int open_sources(struct convert_job *job)
 {
 	const struct img_args *args = job->args;
@@ -125,7 +113,7 @@ static int open_sources(struct convert_job *job)
 		source = &convert->sources[i];
 		if (img_open_operand(&open, args, i, 'T'))
 			return IMG_FAILED;
-		open.snapshot_id = find_snapshot(args);
+		open.snapshot_id = img_snapshot_value(args);
 		if (img_disk_begin(source, &open))
 			return IMG_FAILED;
 		convert->source_count++;

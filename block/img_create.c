@@ -13,7 +13,6 @@
 #include "block/backing.h"
 #include "block/img_disk.h"
 #include "block/img_stop.h"
-#include "block/qcow2_create.h"
 
 /* The index of a word in a list that ends with NULL; -EINVAL. */
 static int choose(const char *parameter, const char *value,
@@ -334,26 +333,37 @@ static int fill(const struct img_create *create,
 	return ret;
 }
 
-int img_create_make(const struct img_create *create, struct err *err)
+int img_create_plan(const struct img_create *create,
+		    struct qcow2_create_options *ret_qcow2,
+		    enum preallocation *ret_how, struct err *err)
 {
-	struct qcow2_create_options qcow2 = {0};
-	int how = choose_preallocation(create, err), ret = 0;
-	struct file *file;
+	int how = choose_preallocation(create, err);
 
 	if (how < 0)
 		return how;
+	*ret_how = (enum preallocation)how;
 	if (create->format == BLOCK_QCOW2)
-		ret = make_qcow2_options(create, &qcow2, err);
-	else if (create->backing)
-		ret = err_set(err, EINVAL,
-			      "Backing file not supported for file format "
-			      "'raw'");
+		return make_qcow2_options(create, ret_qcow2, err);
+	if (create->backing)
+		return err_set(err, EINVAL,
+			       "Backing file not supported for file format "
+			       "'raw'");
+	return 0;
+}
+
+int img_create_make(const struct img_create *create, struct err *err)
+{
+	struct qcow2_create_options qcow2 = {0};
+	enum preallocation how;
+	struct file *file;
+	int ret;
+
+	ret = img_create_plan(create, &qcow2, &how, err);
+	if (!ret)
+		ret = open_empty(create->path, &file, err);
 	if (ret)
 		return ret;
-	ret = open_empty(create->path, &file, err);
-	if (ret)
-		return ret;
-	ret = fill(create, &qcow2, file, (enum preallocation)how, err);
+	ret = fill(create, &qcow2, file, how, err);
 	if (ret)
 		remove_file(create->path);
 	return ret == -ECANCELED ? err_set(err, ECANCELED, "interrupted") : ret;

@@ -10,6 +10,7 @@
 #include "base/err.h"
 #include "block/block.h"
 #include "block/preallocate.h"
+#include "block/qcow2_create.h"
 
 /* Texts are as typed; they are judged when the image is made. */
 struct img_create {
@@ -53,6 +54,14 @@ void img_create_print_help(enum block_format format);
 
 /* "Formatting 'x', fmt=qcow2 ..." */
 void img_create_print(const struct img_create *create);
+
+/*
+ * What would be made; *ret_qcow2 only of a qcow2 image, and valid as long as
+ * @create. Fails where what was said does not go together.
+ */
+int img_create_plan(const struct img_create *create,
+		    struct qcow2_create_options *ret_qcow2,
+		    enum preallocation *ret_how, struct err *err);
 
 /*
  * Makes the file, whatever was in it before; it must not be in use. If that

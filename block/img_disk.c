@@ -16,6 +16,17 @@
 #include "block/qcow2_describe.h"
 #include "block/qcow2_format.h"
 
+const char *img_snapshot_value(const struct img_args *args)
+{
+	static const char *const keys[] = {"snapshot.name=", "snapshot.id="};
+	const char *text = img_args_value(args, 'l');
+
+	for (size_t i = 0; text && i < ARRAY_LENGTH(keys); i++)
+		if (!strncmp(text, keys[i], strlen(keys[i])))
+			return text + strlen(keys[i]);
+	return text;
+}
+
 int img_format_parse(const char *name, enum block_format *ret_format,
 		     struct err *err)
 {

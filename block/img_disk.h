@@ -48,6 +48,12 @@ struct img_disk {
 int img_open_init(struct img_open *open, const struct img_args *args,
 		  const char *path, int cache, struct err *err);
 
+/*
+ * The snapshot that -l names, by "snapshot.name=NAME", "snapshot.id=ID" or
+ * either alone; NULL: none.
+ */
+const char *img_snapshot_value(const struct img_args *args);
+
 /* "none" and so on: the fields of @open that it is about. */
 int img_cache_parse(const char *mode, struct img_open *open, struct err *err);
 

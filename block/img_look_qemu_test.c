@@ -63,6 +63,37 @@ static void compare_is_the_same(void)
 	test_img_compare_all(commands, ARRAY_LENGTH(commands));
 }
 
+static void measures_are_the_same(void)
+{
+	static const char *const commands[] = {
+		"qemu-img measure --size 1000",
+		"qemu-img measure -O qcow2 --size 1T",
+		"qemu-img measure -O qcow2 -o cluster_size=512 --size 10G",
+		"qemu-img measure -O qcow2 -o extended_l2=on,cluster_size=16k,"
+		"refcount_bits=64 --size 1T --output=json",
+		"qemu-img measure -O qcow2 -o preallocation=full --size 1G",
+		"qemu-img measure -O qcow2 -o preallocation=metadata --size 1G",
+		"qemu-img measure -O qcow2 -o size=1M --size 2M",
+		"qemu-img measure -O qcow2 -o backing_file=x,backing_fmt=raw "
+		"top.qcow2",
+		"qemu-img measure -l one -O qcow2 snapshots.qcow2",
+		"qemu-img measure --size 1G -l x",
+		"qemu-img measure --size 1G top.raw",
+		"qemu-img measure --size foo",
+		"qemu-img measure",
+		"qemu-img measure -O foo --size 1G",
+		"qemu-img measure -O qcow2 -o foo=1 --size 1G",
+	};
+	size_t count = ARRAY_LENGTH(images);
+
+	test_img_compare_all(commands, ARRAY_LENGTH(commands));
+	compare_on_images("qemu-img measure", count);
+	compare_on_images("qemu-img measure -O qcow2 --output=json", count);
+	compare_on_images("qemu-img measure -O qcow2 -o cluster_size=4k",
+			  count);
+	compare_on_images("qemu-img measure -O qcow2 -o compat=0.10", count);
+}
+
 static void wrong_usage_is_told_the_same_way(void)
 {
 	static const char *const commands[] = {
@@ -164,6 +195,7 @@ int main(int argc, char **argv)
 		TEST(info_is_the_same),
 		TEST(map_is_the_same),
 		TEST(compare_is_the_same),
+		TEST(measures_are_the_same),
 		TEST(wrong_usage_is_told_the_same_way),
 		TEST(check_is_the_same),
 		TEST(damages_are_told_the_same_way),

@@ -34,7 +34,9 @@ static uint64_t l1_entries(const struct qcow2_create_options *options)
 					    options->extended_l2));
 }
 
-static struct layout make_layout(const struct qcow2_create_options *options)
+/* With @more clusters behind those. */
+static struct layout make_layout(const struct qcow2_create_options *options,
+				 uint64_t more)
 {
 	uint64_t cluster_size = 1ULL << options->cluster_bits;
 	uint64_t per_block = cluster_size * 8 >> options->refcount_order;
@@ -50,9 +52,19 @@ static struct layout make_layout(const struct qcow2_create_options *options)
 		layout.reftable = div_round_up(blocks * sizeof(be64),
 					       cluster_size);
 		layout.total = 1 + layout.reftable + blocks + layout.l1;
-		blocks = div_round_up(layout.total, per_block);
+		blocks = div_round_up(layout.total + more, per_block);
 	} while (blocks > layout.blocks);
 	return layout;
+}
+
+uint64_t qcow2_create_metadata_size(const struct qcow2_create_options *options)
+{
+	uint64_t data = div_round_up(options->size,
+				     1ULL << options->cluster_bits);
+	uint64_t l2 = l1_entries(options);
+
+	return (make_layout(options, data + l2).total + l2)
+	       << options->cluster_bits;
 }
 
 static struct qcow2_header make_header(
@@ -242,7 +254,7 @@ int qcow2_create(struct file *file, const struct qcow2_create_options *options,
 		return err_set(err, EFBIG,
 			       "an image with such clusters cannot be as large "
 			       "as that");
-	layout = make_layout(options);
+	layout = make_layout(options, 0);
 	ret = write_l1(file, options, &layout);
 	if (!ret)
 		ret = write_refcounts(file, options, &layout);

@@ -27,6 +27,12 @@ struct qcow2_create_options {
 uint64_t qcow2_create_size_max(unsigned int cluster_bits, bool extended_l2);
 
 /*
+ * What an image's own tables take once all of the disk has clusters, in bytes:
+ * the file is so much longer than the disk then.
+ */
+uint64_t qcow2_create_metadata_size(const struct qcow2_create_options *options);
+
+/*
  * Writes an empty image into an empty file. What lies in the data file is not
  * looked at; of a raw one every byte should be zero.
  */
