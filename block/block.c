@@ -47,6 +47,7 @@ static void adopt(struct block *block)
 
 	for (struct image *image = block->top; image; image = image->backing) {
 		image->gate = &block->gate;
+		image->workers = &block->workers;
 		image->data->number = number++;
 	}
 }

@@ -25,8 +25,9 @@
 #include "block/cursor.h"
 #include "block/file.h"
 
-struct image;
 struct gate;
+struct image;
+struct workers;
 
 /* As struct block_extent says, with the image of the chain that it lies in. */
 struct extent {
@@ -53,6 +54,9 @@ struct image_ops {
 	 */
 	int (*inflate)(struct image *image, uint64_t offset, uint64_t length,
 		       struct cursor *to);
+	/* The same from memory alone, without waiting; false: by inflate(). */
+	bool (*inflate_known)(struct image *image, uint64_t offset,
+			      uint64_t length, struct cursor *to);
 	/* Any write. NULL where all of the image is writable in place. */
 	int (*write)(struct image *image, uint64_t offset, uint64_t length,
 		     struct cursor *from);
@@ -107,7 +111,8 @@ struct image {
 	struct image *backing;		  /* [c] owned; NULL: zeroes */
 	char *name;			  /* [c] owned; for messages */
 	struct image_backing backing_ref; /* [c] */
-	struct gate *gate; /* [c] of the disk; NULL: nobody else has it */
+	struct gate *gate;	 /* [c] of the disk; NULL: nobody else has it */
+	struct workers *workers; /* [c] of the disk, if there is a gate */
 	uint64_t size; /* multiple of BLOCK_SECTOR; only resize() changes it */
 	uint64_t discard_granularity; /* [c] */
 	bool read_only;		      /* [c] */

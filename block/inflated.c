@@ -61,6 +61,11 @@ struct inflated *inflated_new(enum qcow2_compression type, size_t cluster_size)
 	return inflated;
 }
 
+unsigned int inflated_capacity(const struct inflated *inflated)
+{
+	return (unsigned int)inflated->slot_count;
+}
+
 void inflated_free(struct inflated *inflated)
 {
 	struct kit *kit;
@@ -216,6 +221,27 @@ int inflated_read(struct inflated *inflated,
 	cursor_fill(to, slot->data + skip, length);
 	slot_release(inflated, slot);
 	return 0;
+}
+
+bool inflated_read_known(struct inflated *inflated, uint64_t key, size_t skip,
+			 size_t length, struct cursor *to)
+{
+	struct slot *slot;
+	bool known;
+
+	pthread_mutex_lock(&inflated->lock);
+	slot = slot_choose(inflated, key);
+	known = slot && slot->key == key && slot->ready;
+	if (known) {
+		slot->users++;
+		slot->last_use = ++inflated->clock;
+	}
+	pthread_mutex_unlock(&inflated->lock);
+	if (!known)
+		return false;
+	cursor_fill(to, slot->data + skip, length);
+	slot_release(inflated, slot);
+	return true;
 }
 
 int inflated_prefetch(struct inflated *inflated,

@@ -12,6 +12,8 @@
 #ifndef BLOCK_INFLATED_H
 #define BLOCK_INFLATED_H
 
+#include <stdbool.h>
+
 #include "block/cursor.h"
 #include "block/file.h"
 #include "block/qcow2_format.h"
@@ -29,6 +31,9 @@ struct inflated_source {
 /* NULL: out of memory. */
 struct inflated *inflated_new(enum qcow2_compression type, size_t cluster_size);
 
+/* How many clusters are remembered. */
+unsigned int inflated_capacity(const struct inflated *inflated);
+
 /* No call may be under way. NULL is none. */
 void inflated_free(struct inflated *inflated);
 
@@ -39,6 +44,10 @@ void inflated_free(struct inflated *inflated);
 int inflated_read(struct inflated *inflated,
 		  const struct inflated_source *source, size_t skip,
 		  size_t length, struct cursor *to);
+
+/* The same, if it is remembered: false, and nothing is done, if it is not. */
+bool inflated_read_known(struct inflated *inflated, uint64_t key, size_t skip,
+			 size_t length, struct cursor *to);
 
 /* As if it had been read: whoever reads it next finds it there. */
 int inflated_prefetch(struct inflated *inflated,

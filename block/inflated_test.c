@@ -114,6 +114,35 @@ static void the_last_ones_are_kept(void)
 	file_close(counting.below);
 }
 
+/* Without I/O: what is there, and nothing else. */
+static bool read_known(struct inflated *inflated, unsigned int cluster)
+{
+	uint8_t data[512];
+	struct iovec iov = {data, sizeof(data)};
+	struct cursor to = cursor_make(&iov, 1);
+
+	return inflated_read_known(inflated, cluster + 1, 512, 512, &to) &&
+	       data[0] == byte_of(cluster, 512);
+}
+
+static void what_is_known_takes_no_io(void)
+{
+	struct counting_file counting;
+	struct inflated *inflated = inflated_new(QCOW2_ZSTD, CLUSTER);
+
+	counting_init(&counting, QCOW2_ZSTD);
+	CHECK(!read_known(inflated, 0));
+	CHECK(read_piece(inflated, &counting, 0, 0, 512));
+	CHECK(read_known(inflated, 0));
+	CHECK(!read_known(inflated, 1));
+	CHECK_EQUAL(atomic_load(&counting.reads), 1);
+	inflated_forget(inflated);
+	CHECK(!read_known(inflated, 0));
+	CHECK_EQUAL(inflated_capacity(inflated), SLOTS);
+	inflated_free(inflated);
+	file_close(counting.below);
+}
+
 static void failures_are_not_kept(void)
 {
 	struct counting_file counting;
@@ -205,9 +234,8 @@ static void slots_change_hands(void)
 int main(int argc, char **argv)
 {
 	static const struct test tests[] = {
-		TEST(the_last_ones_are_kept),
-		TEST(failures_are_not_kept),
-		TEST(one_thread_inflates_for_all),
+		TEST(the_last_ones_are_kept), TEST(what_is_known_takes_no_io),
+		TEST(failures_are_not_kept),  TEST(one_thread_inflates_for_all),
 		TEST(slots_change_hands),
 	};
 

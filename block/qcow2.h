@@ -48,6 +48,7 @@
 #include "block/qcow2_format.h"
 #include "block/qcow2_header.h"
 #include "block/qcow2_metadata.h"
+#include "block/readahead.h"
 
 /* --- The image ------------------------------------------------------------ */
 
@@ -83,7 +84,8 @@ struct qcow2_alloc {
 	size_t dead_count;
 	size_t awaited;	     /* of these: the first ones, which are free... */
 	uint64_t ticket;     /* ...when the gate lets this pass */
-	bool had_compressed; /* the dead ones, or some of those before them */
+	bool had_compressed; /* the dead ones, or some of these */
+	bool awaited_compressed; /* the awaited ones, or some of these */
 };
 
 struct qcow2 {
@@ -104,11 +106,12 @@ struct qcow2 {
 	struct qcow2_cache refcount_cache;
 	bool unsynced[QCOW2_STAGES]; /* written since the last fdatasync */
 	struct qcow2_metadata metadata;
-	struct qcow2_alloc *alloc; /* NULL if read-only */
-	uint64_t compressed_tail;  /* see qcow2_write_compressed.c; 0: none */
-	struct inflated *inflated; /* [c] compressed clusters, inflated */
-	uint64_t l2_cache_size;	   /* [c] bytes; 0: the default */
-	bool corrupt;		   /* nothing is written any more */
+	struct qcow2_alloc *alloc;  /* NULL if read-only */
+	uint64_t compressed_tail;   /* see qcow2_write_compressed.c; 0: none */
+	struct inflated *inflated;  /* [c] compressed clusters, inflated */
+	struct readahead readahead; /* of such clusters */
+	uint64_t l2_cache_size;	    /* [c] bytes; 0: the default */
+	bool corrupt;		    /* nothing is written any more */
 };
 
 static inline struct qcow2 *qcow2_of(struct image *image)
@@ -320,6 +323,8 @@ int qcow2_load(struct image *image, uint64_t offset);
 
 int qcow2_inflate(struct image *image, uint64_t offset, uint64_t length,
 		  struct cursor *to);
+bool qcow2_inflate_known(struct image *image, uint64_t offset, uint64_t length,
+			 struct cursor *to);
 
 /* --- qcow2_snapshot.c: where snapshots keep their tables ------------------ */
 

@@ -204,9 +204,10 @@ static void forget(struct qcow2 *qcow2, uint64_t cluster)
 		qcow2_metadata_remove(qcow2, cluster);
 	if (!MUTANT(FREED_TAIL_REMEMBERED))
 		qcow2_compressed_forget(qcow2, cluster);
-	if (qcow2->alloc->had_compressed && !MUTANT(FREED_INFLATED_REMEMBERED))
+	if (qcow2->alloc->awaited_compressed &&
+	    !MUTANT(FREED_INFLATED_REMEMBERED))
 		inflated_forget(qcow2->inflated);
-	qcow2->alloc->had_compressed = false;
+	qcow2->alloc->awaited_compressed = false;
 	add_free(qcow2->alloc, cluster, 1);
 }
 
@@ -248,6 +249,8 @@ void qcow2_alloc_await(struct qcow2 *qcow2)
 	if (alloc->awaited)
 		return;
 	alloc->awaited = alloc->dead_count;
+	alloc->awaited_compressed = alloc->had_compressed;
+	alloc->had_compressed = false;
 	alloc->ticket = gate ? gate_ticket(gate) : 0;
 }
 

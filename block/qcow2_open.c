@@ -107,6 +107,7 @@ static const struct image_ops qcow2_ops = {
 	.map = qcow2_map,
 	.load = qcow2_load,
 	.inflate = qcow2_inflate,
+	.inflate_known = qcow2_inflate_known,
 	.begin = qcow2_begin,
 	.write = qcow2_write,
 	.write_compressed = qcow2_write_compressed,

@@ -66,7 +66,12 @@ static int init_reader(struct qcow2 *qcow2, uint64_t l2_cache_size)
 	if (ret)
 		return ret;
 	qcow2->inflated = inflated_new(info->compression, qcow2->cluster_size);
-	return qcow2->inflated ? 0 : -ENOMEM;
+	if (!qcow2->inflated)
+		return -ENOMEM;
+	/* What is read ahead must not push out what is being read. */
+	readahead_init(&qcow2->readahead,
+		       inflated_capacity(qcow2->inflated) / 4);
+	return 0;
 }
 
 static int init_writer(struct qcow2 *qcow2)
@@ -125,6 +130,8 @@ int qcow2_state_init(struct qcow2 *qcow2, const struct image_options *options,
 void qcow2_state_fini(struct qcow2 *qcow2)
 {
 	qcow2_metadata_fini(qcow2);
+	if (qcow2->inflated)
+		readahead_fini(&qcow2->readahead);
 	inflated_free(qcow2->inflated);
 	qcow2_cache_fini(&qcow2->l2_cache);
 	qcow2_cache_fini(&qcow2->refcount_cache);

@@ -45,7 +45,7 @@ static int share(struct qcow2 *qcow2, uint64_t cluster)
 }
 
 /* If that fails the refcount stays too high: a leak, no harm. */
-static void unshare(struct qcow2 *qcow2, uint64_t cluster)
+static void unshare_cluster(struct qcow2 *qcow2, uint64_t cluster)
 {
 	uint64_t refcount;
 
@@ -99,7 +99,7 @@ static int pack_in_fresh(struct qcow2 *qcow2, struct packing *packing)
 static void undo(struct qcow2 *qcow2, const struct packing *packing)
 {
 	if (packing->shared)
-		unshare(qcow2, packing->shared);
+		unshare_cluster(qcow2, packing->shared);
 	if (packing->fresh)
 		qcow2_alloc_undo(qcow2, packing->fresh, 1);
 }

@@ -278,6 +278,25 @@ static bool is_for_host(const struct block_request *request,
 	       (request->operation == BLOCK_READ || extent->writable_in_place);
 }
 
+/* Reads what takes no I/O. False: the extent takes some. */
+static bool read_in_place(struct block_request *request,
+			  const struct extent *extent)
+{
+	struct image *image = extent->image;
+
+	if (request->operation != BLOCK_READ)
+		return false;
+	if (extent->kind == BLOCK_EXTENT_ZERO)
+		cursor_zero(&request->cursor, extent->length);
+	else if (extent->kind != BLOCK_EXTENT_COMPRESSED ||
+		 !image->ops->inflate_known(image,
+					    request->offset + request->position,
+					    extent->length, &request->cursor))
+		return false;
+	request->position += extent->length;
+	return true;
+}
+
 /* Inside the gate. */
 static int begin_mapped(struct block_queue *queue,
 			struct block_request *request, uint64_t end)
@@ -290,16 +309,11 @@ static int begin_mapped(struct block_queue *queue,
 				  end - request->position, &extent);
 		if (ret)
 			return ret;
-		if (is_for_host(request, &extent)) {
+		if (is_for_host(request, &extent))
 			begin_host_part(queue, request, &extent);
-		} else if (request->operation == BLOCK_READ &&
-			   extent.kind == BLOCK_EXTENT_ZERO) {
-			cursor_zero(&request->cursor, extent.length);
-			request->position += extent.length;
-		} else {
+		else if (!read_in_place(request, &extent))
 			begin_worker_part(queue, request,
 					  end - request->position);
-		}
 	}
 	return 0;
 }

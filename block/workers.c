@@ -91,10 +91,12 @@ int workers_allow(struct workers *workers, unsigned int limit)
 	return ret;
 }
 
-/* Where no more threads are to be had, those that are there do it later. */
-void workers_submit(struct workers *workers, struct worker_job *job)
+/*
+ * Under the lock. Where no more threads are to be had, those that are there do
+ * it later.
+ */
+static void add_job(struct workers *workers, struct worker_job *job)
 {
-	pthread_mutex_lock(&workers->lock);
 	assert(workers->count);
 	job->next = NULL;
 	*workers->end = job;
@@ -103,5 +105,27 @@ void workers_submit(struct workers *workers, struct worker_job *job)
 	if (workers->waiting > workers->idle && workers->count < workers->limit)
 		hire(workers);
 	pthread_cond_signal(&workers->wanted);
+}
+
+void workers_submit(struct workers *workers, struct worker_job *job)
+{
+	pthread_mutex_lock(&workers->lock);
+	add_job(workers, job);
 	pthread_mutex_unlock(&workers->lock);
+}
+
+/* One thread is left alone: what it would do ahead, others need done now. */
+bool workers_offer(struct workers *workers, struct worker_job *job)
+{
+	unsigned int free;
+	bool has_time;
+
+	pthread_mutex_lock(&workers->lock);
+	free = workers->idle + workers->limit - workers->count;
+	has_time = workers->count && workers->limit > 1 && !workers->quits &&
+		   workers->waiting < free;
+	if (has_time)
+		add_job(workers, job);
+	pthread_mutex_unlock(&workers->lock);
+	return has_time;
 }

@@ -48,4 +48,10 @@ void workers_fini(struct workers *workers);
 /* Has the job run by one of the threads. */
 void workers_submit(struct workers *workers, struct worker_job *job);
 
+/*
+ * The same for work that may as well be left: false, and nothing is done, where
+ * no thread has time for it.
+ */
+bool workers_offer(struct workers *workers, struct worker_job *job);
+
 #endif
