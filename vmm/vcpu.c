@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <linux/kvm.h>
+#include <semaphore.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -175,33 +176,59 @@ static void handle_failure(struct vcpu *vcpu, int error)
 			      (uint32_t)error);
 }
 
+static void run_once(struct vcpu *vcpu)
+{
+	if (ioctl(vcpu->fd, KVM_RUN, 0) < 0)
+		handle_failure(vcpu, errno);
+	else
+		handle_exit(vcpu);
+}
+
+/* What vcpu_start() lends to the thread, until that has been in KVM. */
+struct vcpu_start {
+	struct vcpu *vcpu;
+	sem_t visited;
+};
+
+/* KVM does what it leaves to the first KVM_RUN, but runs no guest yet. */
+static void visit_kvm(struct vcpu *vcpu)
+{
+	vcpu->run->immediate_exit = 1;
+	run_once(vcpu);
+	vcpu->run->immediate_exit = 0;
+}
+
 static void *vcpu_thread(void *argument)
 {
-	struct vcpu *vcpu = argument;
+	struct vcpu_start *start = argument;
+	struct vcpu *vcpu = start->vcpu;
 	char name[16];
 
 	snprintf(name, sizeof(name), "vcpu/%u", vcpu->index);
 	pthread_setname_np(pthread_self(), name);
-	while (!ending_is_decided(vcpu->ending)) {
-		if (ioctl(vcpu->fd, KVM_RUN, 0) < 0)
-			handle_failure(vcpu, errno);
-		else
-			handle_exit(vcpu);
-	}
+	visit_kvm(vcpu);
+	sem_post(&start->visited);
+	while (!ending_is_decided(vcpu->ending))
+		run_once(vcpu);
 	return NULL;
 }
 
 int vcpu_start(struct vcpu *vcpu, struct err *err)
 {
 	struct sigaction kick = {.sa_handler = on_kick};
+	struct vcpu_start start = {.vcpu = vcpu};
 	int ret;
 
 	sigaction(KICK_SIGNAL, &kick, NULL);
-	ret = pthread_create(&vcpu->thread, NULL, vcpu_thread, vcpu);
+	sem_init(&start.visited, 0, 0);
+	ret = pthread_create(&vcpu->thread, NULL, vcpu_thread, &start);
+	vcpu->started = !ret;
+	while (!ret && sem_wait(&start.visited) < 0)
+		; /* a signal; the thread still has our `start` */
+	sem_destroy(&start.visited);
 	if (ret)
 		return err_errno(err, ret, "cannot start a thread for vCPU %u",
 				 vcpu->index);
-	vcpu->started = true;
 	return 0;
 }
 

@@ -34,6 +34,13 @@ int vcpu_open(struct vcpu *vcpu, const struct kvm *kvm, int vm_fd,
 	      unsigned int index, const struct bus *bus, struct ending *ending,
 	      struct err *err);
 
+/*
+ * Starts the thread, and waits until that has been in KVM_RUN for a moment,
+ * without running the guest. What KVM sets up for the whole machine in a first
+ * KVM_RUN is then there before a second thread comes: on arm64, KVM lets others
+ * pass while one of them is putting the GIC's distributor on its bus, and what
+ * a guest that gets ahead writes to the distributor is lost.
+ */
 int vcpu_start(struct vcpu *vcpu, struct err *err);
 
 /* Waits for the thread; the ending must be decided. */
