@@ -73,16 +73,21 @@ static inline bool clock_passed(uint64_t since, unsigned int seconds)
 
 /*
  * Waits until @condition holds, at most about @seconds. The value says
- * whether it held in the end.
+ * whether it held in the end: looked at once more when the time is up, for
+ * this CPU may not have run in between.
  */
-#define WAIT_UNTIL(condition, seconds)                   \
-	({                                               \
-		uint64_t since_ = clock_ticks();         \
-		bool held_;                              \
-		while (!(held_ = (condition)) &&         \
-		       !clock_passed(since_, (seconds))) \
-			cpu_relax();                     \
-		held_;                                   \
+#define WAIT_UNTIL(condition, seconds)                           \
+	({                                                       \
+		uint64_t since_ = clock_ticks();                 \
+		bool late_, held_;                               \
+		for (;;) {                                       \
+			late_ = clock_passed(since_, (seconds)); \
+			held_ = (condition);                     \
+			if (held_ || late_)                      \
+				break;                           \
+			cpu_relax();                             \
+		}                                                \
+		held_;                                           \
 	})
 
 #endif

@@ -78,9 +78,14 @@ void secondary_cpu_main(void)
 	run(argument);
 }
 
+/* What is written before the machine has its distributor in place is lost. */
 void interrupts_init(void)
 {
 	gic.ops->init();
+	if (*gic_register(gic.distributor, GICD_CTLR) & GICD_CTLR_GROUPS)
+		return;
+	print("not ok distributor # it is off after it was turned on\n");
+	machine_exit(1);
 }
 
 void interrupts_init_cpu(void)

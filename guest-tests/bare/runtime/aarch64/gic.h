@@ -45,4 +45,7 @@ static inline volatile uint32_t *gic_register(uint64_t base,
 #define GICD_ISENABLER 0x100
 #define GICD_ICFGR     0xc00
 
+/* Of GICD_CTLR: forwards interrupts of group 0 (all of v2's) or group 1. */
+#define GICD_CTLR_GROUPS 3
+
 #endif
