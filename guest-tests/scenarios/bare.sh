@@ -15,7 +15,7 @@ run_bare() {
 }
 
 judge_bare() {
-	"$TOP/guest-tests/bare/run" --arch "$ARCH" --judge carried >>lines ||
+	"$TOP/guest-tests/bare/run" --arch "$ARCH" --judge "$PWD/carried" >>lines ||
 		true
 }
 
