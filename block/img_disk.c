@@ -144,9 +144,10 @@ static int find_format(const struct img_open *open,
 	return 0;
 }
 
-static int open_chain(struct img_disk *disk, const struct img_open *open,
+static int open_chain(struct img_disk *disk, struct img_node *node,
 		      struct err *err)
 {
+	const struct img_open *open = &node->open;
 	struct block_options options = {
 		.path = open->path,
 		.cache = open->direct ? BLOCK_DIRECT : BLOCK_WRITEBACK,
@@ -172,13 +173,17 @@ static int open_chain(struct img_disk *disk, const struct img_open *open,
 		ret = chain_open(&options, &disk->top, err);
 	if (ret)
 		return ret;
-	disk->block = block_new(disk->top);
+	if (node->blkdebug)
+		ret = img_blkdebug_insert(node->blkdebug, disk->top);
+	disk->block = ret ? NULL : block_new(disk->top);
 	if (!disk->block) {
 		image_close(disk->top);
 		return err_set(err, ENOMEM, "out of memory");
 	}
 	disk->size = block_size(disk->block);
 	disk->compress = open->compress;
+	disk->blkdebug = node->blkdebug;
+	node->blkdebug = NULL;
 	return 0;
 }
 
@@ -234,7 +239,7 @@ int img_disk_open(struct img_disk *disk, const struct img_open *open,
 	*disk = (struct img_disk){0};
 	ret = img_node_init(&node, open, err);
 	if (!ret)
-		ret = open_chain(disk, &node.open, err);
+		ret = open_chain(disk, &node, err);
 	if (!ret)
 		ret = check_runtime(disk, &node, err);
 	if (ret && !open->plain)
@@ -247,6 +252,7 @@ int img_disk_close(struct img_disk *disk)
 {
 	int ret = disk->block ? block_close(disk->block) : 0;
 
+	img_blkdebug_free(disk->blkdebug);
 	*disk = (struct img_disk){0};
 	return ret;
 }

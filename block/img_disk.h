@@ -10,6 +10,7 @@
 
 #include "block/block.h"
 #include "block/image.h"
+#include "block/img_blkdebug.h"
 #include "block/img_options.h"
 
 /* What is to be opened, and how; img_node.h says what it comes to. */
@@ -38,7 +39,8 @@ struct img_disk {
 	struct block *block; /* NULL: closed */
 	struct image *top;   /* owned by block */
 	uint64_t size;
-	bool compress; /* what is written */
+	bool compress;		       /* what is written */
+	struct img_blkdebug *blkdebug; /* owned; NULL: none */
 };
 
 /*

@@ -4,7 +4,8 @@
  *
  * Reading order: img_io.c runs the commands, img_io_open.c opens and closes,
  * img_io_rw.c has the commands that read and write, img_io_file.c those that
- * tell of the open file, img_io_request.c does a request and reports it.
+ * tell of the open file, img_io_debug.c those for breakpoints,
+ * img_io_request.c does a request and reports it.
  */
 #ifndef BLOCK_IMG_IO_H
 #define BLOCK_IMG_IO_H
@@ -125,5 +126,9 @@ int io_length(struct io *io, int argc, char **argv);
 int io_truncate(struct io *io, int argc, char **argv);
 int io_map(struct io *io, int argc, char **argv);
 int io_alloc(struct io *io, int argc, char **argv);
+int io_break(struct io *io, int argc, char **argv);
+int io_remove_break(struct io *io, int argc, char **argv);
+int io_resume(struct io *io, int argc, char **argv);
+int io_wait_break(struct io *io, int argc, char **argv);
 
 #endif

@@ -32,6 +32,8 @@ int io_close(struct io *io)
 {
 	int ret;
 
+	if (io->is_open && io->disk.blkdebug)
+		img_blkdebug_resume_all(io->disk.blkdebug);
 	io_wait_pending(io);
 	if (!io->is_open)
 		return 0;

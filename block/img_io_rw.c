@@ -118,9 +118,21 @@ static void set_flags(struct io_request *request, const struct typed *typed)
 	request->compress = typed->letters['c'];
 }
 
+/* What comes now would wait for it, and nobody could resume it. */
+static int check_nobody_waits(const struct io_request *request)
+{
+	if (!request->disk->blkdebug ||
+	    !img_blkdebug_is_waiting(request->disk->blkdebug))
+		return 0;
+	printf("%s failed: a request waits at a breakpoint\n", request->word);
+	return -EBUSY;
+}
+
 /* Runs a request, or gives it up if it could not be made. */
 static int run(struct io_request *request, int ret)
 {
+	if (!ret)
+		ret = check_nobody_waits(request);
 	if (!ret) {
 		io_request_run(request);
 		ret = io_request_report(request);

@@ -2,6 +2,7 @@
 #include "block/img_node.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -62,6 +63,22 @@ static int child_prefix(const char *prefix, char child[PREFIX_MAX],
 	return err_set(err, EINVAL, "the image is described too deeply");
 }
 
+/* Lets the file fail; that lies in "image.". */
+static int take_blkdebug(struct img_node *node, const char *prefix,
+			 struct err *err)
+{
+	char image[PREFIX_MAX];
+
+	if ((size_t)snprintf(image, PREFIX_MAX, "%simage.", prefix) >=
+	    PREFIX_MAX)
+		return err_set(err, EINVAL,
+			       "the image is described too deeply");
+	node->driver = img_spec_take(&node->spec, image, "driver");
+	take_common(node, prefix);
+	take_protocol(node, image);
+	return img_blkdebug_new(&node->spec, prefix, &node->blkdebug, err);
+}
+
 /* What a format lies on: a file, or raw over one. */
 static int take_file(struct img_node *node, const char *parent, struct err *err)
 {
@@ -79,6 +96,8 @@ static int take_file(struct img_node *node, const char *parent, struct err *err)
 		take_common(node, prefix);
 		return take_file(node, prefix, err);
 	}
+	if (!strcmp(node->driver, "blkdebug"))
+		return take_blkdebug(node, prefix, err);
 	return err_set(err, ENOTSUP, "driver '%s' is not supported under '%s'",
 		       node->driver, node->open.format ?: "an image");
 }
@@ -162,13 +181,39 @@ static int check_kind(const struct img_node *node, struct err *err)
 		       node->driver, path);
 }
 
+/* "blkdebug:RULES:IMAGE" */
+static int add_blkdebug_name(struct img_node *node, const char *name,
+			     struct err *err)
+{
+	size_t length = strcspn(name, ":");
+	char rules[PATH_MAX];
+	int ret;
+
+	if (!name[length] || length >= sizeof(rules))
+		return err_set(err, EINVAL,
+			       "blkdebug requires both config and image path");
+	snprintf(rules, sizeof(rules), "%.*s", (int)length, name);
+	node->open.path = NULL;
+	ret = img_spec_append(&node->spec, "file.driver", "blkdebug", err);
+	if (!ret)
+		ret = img_spec_append(&node->spec, "file.config", rules, err);
+	if (!ret)
+		ret = img_spec_append(&node->spec, "file.image.filename",
+				      name + length + 1, err);
+	return ret;
+}
+
 int img_node_init(struct img_node *node, const struct img_open *open,
 		  struct err *err)
 {
+	static const char blkdebug[] = "blkdebug:";
 	int ret = 0;
 
 	*node = (struct img_node){.open = *open};
-	if (open->path && img_spec_is_json(open->path)) {
+	if (open->path && !strncmp(open->path, blkdebug, strlen(blkdebug)))
+		ret = add_blkdebug_name(node, open->path + strlen(blkdebug),
+					err);
+	if (!ret && open->path && img_spec_is_json(open->path)) {
 		node->open.path = NULL;
 		ret = img_spec_add_json(&node->spec, open->path, err);
 	}
@@ -188,5 +233,6 @@ int img_node_init(struct img_node *node, const struct img_open *open,
 void img_node_fini(struct img_node *node)
 {
 	img_spec_fini(&node->spec);
+	img_blkdebug_free(node->blkdebug);
 	*node = (struct img_node){0};
 }

@@ -17,7 +17,8 @@ struct img_node {
 	struct img_open open; /* a plain path; texts are the caller's, or... */
 	struct img_spec spec; /* ...of this */
 	struct img_runtime runtime;
-	const char *driver; /* of the file, if it was said */
+	struct img_blkdebug *blkdebug; /* owned until a disk takes it */
+	const char *driver;	       /* of the file, if it was said */
 };
 
 /* img_node_fini() is due in both cases. */

@@ -68,6 +68,12 @@ int qcow2_describe(struct image *image, struct qcow2_description *ret)
 	return error;
 }
 
+bool qcow2_is_table(struct image *image, uint64_t offset, uint64_t length)
+{
+	return image->ops->write_compressed &&
+	       qcow2_metadata_overlaps(qcow2_of(image), offset, length);
+}
+
 /* --- Snapshots ------------------------------------------------------------ */
 
 /* What follows the fixed part, as far as the entry is long enough for it. */

@@ -48,6 +48,12 @@ struct qcow2_bitmap {
 /* -EUCLEAN where an extension of the header is wrong. */
 int qcow2_describe(struct image *image, struct qcow2_description *ret);
 
+/*
+ * Does a range of the image's file touch one of its tables? Any thread, at any
+ * time; of another format, nothing does.
+ */
+bool qcow2_is_table(struct image *image, uint64_t offset, uint64_t length);
+
 /* -EUCLEAN where the list cannot be right. The list is freed by its _free. */
 int qcow2_snapshots_read(struct image *image, struct qcow2_snapshot **ret_list,
 			 size_t *ret_count);
