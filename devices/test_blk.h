@@ -51,6 +51,7 @@ static inline bool bench_init_with(struct bench *bench, unsigned int queues,
 		.index = 3,
 		.queues = queues,
 		.serial = "serial-0123456789",
+		.may_spin = true,
 	};
 	struct irq_line irq = {fd_event_new()};
 

@@ -175,6 +175,7 @@ static int add_queue(struct virtio_blk *blk,
 		.target = &blk->target,
 		.index = device->queue_count,
 		.disk_index = blk_options->index,
+		.may_spin = blk_options->may_spin,
 		.pinned = blk_options->pinned,
 		.pinned_count = blk_options->pinned_count,
 	};

@@ -17,6 +17,7 @@ struct virtio_blk_options {
 	unsigned int index;  /* the disk's number, for its threads' names */
 	unsigned int queues; /* 1 to VIRTIO_QUEUES_MAX */
 	const char *serial;  /* what GET_ID answers, <= 20 bytes; or NULL */
+	bool may_spin;	     /* the host has a CPU to spare for each queue */
 	const struct iovec *pinned; /* guest memory, see block/queue.h; */
 	size_t pinned_count;	    /* only virtio_blk_new() looks at it */
 };

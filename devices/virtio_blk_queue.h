@@ -25,6 +25,7 @@ struct virtio_blk_queue_options {
 	const struct virtio_blk_target *target;
 	unsigned int index;
 	unsigned int disk_index;    /* for the thread's name */
+	bool may_spin;		    /* see virtio_blk.h */
 	const struct iovec *pinned; /* see block/queue.h; only _new looks */
 	size_t pinned_count;
 };

@@ -240,6 +240,12 @@ int virtqueue_pop(struct virtqueue *queue, struct virtqueue_chain *chain)
 	return ret;
 }
 
+bool virtqueue_has_more(const struct virtqueue *queue)
+{
+	return queue->size && !queue->broken &&
+	       load_relaxed(&queue->avail->idx) != queue->avail_next;
+}
+
 /* --- To the used ring ----------------------------------------------------- */
 
 void virtqueue_push(struct virtqueue *queue, uint16_t head, size_t written)

@@ -91,6 +91,12 @@ void virtqueue_stop(struct virtqueue *queue);
 int virtqueue_pop(struct virtqueue *queue, struct virtqueue_chain *chain);
 
 /*
+ * A look at the ring without taking anything: is there something to pop? Also
+ * where it breaks the rules, so that popping finds out.
+ */
+bool virtqueue_has_more(const struct virtqueue *queue);
+
+/*
  * Gives a chain back with the number of bytes written to its writable part,
  * counted from its start. The driver sees it after virtqueue_publish().
  */

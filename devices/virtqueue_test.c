@@ -57,8 +57,11 @@ static void test_direct_chain(void)
 
 	REQUIRE(bench_init(&bench, 0));
 	CHECK_EQUAL(pop(&bench), 0);
+	CHECK(!virtqueue_has_more(&bench.queue));
 	test_offer(&bench.driver, test_chain(&bench.driver, pieces, 3));
+	CHECK(virtqueue_has_more(&bench.queue));
 	REQUIRE(pop(&bench) == 1);
+	CHECK(!virtqueue_has_more(&bench.queue));
 	CHECK_EQUAL(bench.chain.head, 0);
 	CHECK_EQUAL(bench.chain.readable_count, 1);
 	CHECK_EQUAL(bench.chain.readable_length, 16);

@@ -6,6 +6,7 @@
 
 #include <errno.h>
 #include <linux/virtio_mmio.h>
+#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -273,6 +274,22 @@ static int add_virtio(struct machine *machine, struct virtio_device *device,
 /* A queue per vCPU spares them each other's locks; more than 4 gain little. */
 #define QUEUES_DEFAULT_MAX 4
 
+static unsigned int count_queues(const struct disk_options *disk,
+				 unsigned int vcpus)
+{
+	return disk->queues ? disk->queues
+			    : (unsigned int)min_u64(vcpus, QUEUES_DEFAULT_MAX);
+}
+
+/* A CPU each for all vCPUs and queues? */
+static bool has_cpus(unsigned int wanted)
+{
+	cpu_set_t set;
+
+	return !sched_getaffinity(0, sizeof(set), &set) &&
+	       (unsigned int)CPU_COUNT(&set) >= wanted;
+}
+
 /* Huge pages are the guest's alone: they may as well be pinned. */
 static size_t pinned_memory(const struct machine *machine,
 			    struct iovec ret_pieces[GUEST_REGIONS_MAX])
@@ -296,14 +313,13 @@ static int add_disk(struct machine *machine, unsigned int index,
 	const struct disk_options *disk =
 		&machine->parts->options->disks[index];
 	unsigned int cpus = machine->parts->options->cpus;
+	unsigned int queues = count_queues(disk, cpus);
 	const struct virtio_blk_options options = {
 		.disk = machine->parts->disks[index],
 		.index = index,
-		.queues = disk->queues
-				  ? disk->queues
-				  : (unsigned int)min_u64(cpus,
-							  QUEUES_DEFAULT_MAX),
+		.queues = queues,
 		.serial = disk->serial,
+		.may_spin = has_cpus(cpus + queues),
 		.pinned = pinned,
 		.pinned_count = pinned_memory(machine, pinned),
 	};
