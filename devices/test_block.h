@@ -10,6 +10,7 @@
 #include <poll.h>
 #include <pthread.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 #include "base/fd.h"
 #include "base/iov.h"
@@ -24,6 +25,7 @@ struct block {
 	uint64_t size;
 	bool read_only;
 	bool newest_first; /* the order in which a queue's requests end */
+	bool slow_runs;	   /* a queue's run takes a while to begin */
 	uint8_t *data;
 	pthread_mutex_t lock;
 	pthread_cond_t changed;
@@ -241,6 +243,8 @@ void block_queue_run(struct block_queue *queue, bool wait)
 	struct block_request *request = queue->first, *next;
 	int result;
 
+	if (queue->block->slow_runs)
+		usleep(200);
 	if (poll(&event, 1, wait && !request ? -1 : 0) > 0)
 		fd_event_clear(queue->event_fd);
 	queue->first = NULL;

@@ -228,6 +228,25 @@ static void test_resets_under_load(void)
 	bench_fini(&bench);
 }
 
+/* The queue's thread may take the event that was to wake it for the stop. */
+static void test_stops_are_noticed_at_any_time(void)
+{
+	struct bench bench;
+
+	REQUIRE(bench_init(&bench));
+	bench.disk.slow_runs = true;
+	alarm(60);
+	for (unsigned int round = 0; round < 50; round++) {
+		REQUIRE(start(&bench, USUAL));
+		put_header(&bench, VIRTIO_BLK_T_IN, 0);
+		submit(&bench, 0, chain_of_queue(&bench, 0));
+		usleep(round % 10 * 50);
+		test_mmio_write(bench.mmio, VIRTIO_MMIO_STATUS, 0);
+	}
+	alarm(0);
+	bench_fini(&bench);
+}
+
 int main(int argc, char **argv)
 {
 	static const struct test tests[] = {
@@ -239,6 +258,7 @@ int main(int argc, char **argv)
 		TEST(test_reset_waits_for_a_request),
 		TEST(test_reset_cuts_a_long_request),
 		TEST(test_resets_under_load),
+		TEST(test_stops_are_noticed_at_any_time),
 	};
 
 	return test_main(argc, argv, tests, ARRAY_LENGTH(tests));

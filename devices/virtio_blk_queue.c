@@ -232,6 +232,9 @@ static void serve(struct virtio_blk_queue *queue)
 		if (fetched || queue->active_count < active || spin(queue) ||
 		    !may_sleep(queue))
 			continue;
+		/* That run may have taken the event by which we are stopped. */
+		if (!atomic_load(&queue->running))
+			return;
 		sleep_in_run(queue);
 		publish(queue);
 	}
