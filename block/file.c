@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <stdlib.h>
+#include <sys/stat.h>
 
 #include "base/fd.h"
 #include "base/math.h"
@@ -13,6 +14,9 @@
 #define FILE_PIECES 64
 
 #define FILE_ZERO_CHUNK (64 * KIB)
+
+/* Holes within so much are read. */
+#define FILE_SPARSE_CHUNK (64 * KIB)
 
 void file_init(struct file *file, const struct file_ops *ops, uint64_t size)
 {
@@ -63,6 +67,39 @@ int file_write(struct file *file, const void *buffer, size_t length,
 	struct iovec iov = {(void *)buffer, length};
 
 	return file_writev(file, &iov, 1, offset);
+}
+
+uint64_t file_find_data(struct file *file, uint64_t offset, uint64_t end)
+{
+	if (offset >= min_u64(end, file_size(file)))
+		return end;
+	return file->ops->find_data ? file->ops->find_data(file, offset, end)
+				    : offset;
+}
+
+int file_read_sparse(struct file *file, void *zeroes, size_t length,
+		     uint64_t offset)
+{
+	uint64_t end = offset + length, at = offset, part;
+	int ret = 0;
+
+	for (; at < end && !ret; at += part) {
+		at = file_find_data(file, at, end);
+		part = min_u64(end - at, FILE_SPARSE_CHUNK);
+		if (part)
+			ret = file_read(file, (uint8_t *)zeroes + (at - offset),
+					part, at);
+	}
+	return ret;
+}
+
+uint64_t file_allocated(const struct file *file)
+{
+	struct stat st;
+
+	if (file->fd < 0 || fstat(file->fd, &st) || !S_ISREG(st.st_mode))
+		return file_size(file);
+	return (uint64_t)st.st_blocks * 512;
 }
 
 /*

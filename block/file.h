@@ -47,6 +47,11 @@ struct file_ops {
 	 */
 	bool (*begin_write)(struct file *file, struct gate_pass *ret_pass);
 	void (*end_write)(struct file *file, struct gate_pass pass);
+	/*
+	 * The first offset in [offset, end) where there may be something but
+	 * zeroes; @end if there is none. NULL: holes are not known.
+	 */
+	uint64_t (*find_data)(struct file *file, uint64_t offset, uint64_t end);
 	/* NULL: the file's size cannot be set. */
 	int (*truncate)(struct file *file, uint64_t size);
 	void (*close)(struct file *file);
@@ -106,6 +111,16 @@ static inline uint64_t file_size(const struct file *file)
 int file_read(struct file *file, void *buffer, size_t length, uint64_t offset);
 int file_write(struct file *file, const void *buffer, size_t length,
 	       uint64_t offset);
+
+/* See struct file_ops; past the end of the file there is nothing. */
+uint64_t file_find_data(struct file *file, uint64_t offset, uint64_t end);
+
+/* As file_read(), into a buffer of zeroes, of which holes touch nothing. */
+int file_read_sparse(struct file *file, void *zeroes, size_t length,
+		     uint64_t offset);
+
+/* What the file takes on the host: its size without holes, or its size. */
+uint64_t file_allocated(const struct file *file);
 
 /* @iov is used up. */
 int file_writev(struct file *file, struct iovec *iov, size_t count,

@@ -222,6 +222,7 @@ static const struct file_ops file_direct_ops = {
 	.zero = file_direct_zero,
 	.begin_write = file_direct_begin_write,
 	.end_write = file_direct_end_write,
+	.find_data = file_host_find_data,
 	.truncate = file_host_truncate,
 	.close = file_direct_close,
 };

@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "base/fd.h"
+#include "base/math.h"
 #include "block/file_lock.h"
 
 static int file_host_readv(struct file *file, struct iovec *iov, size_t count,
@@ -66,6 +67,16 @@ int file_host_truncate(struct file *file, uint64_t size)
 	return 0;
 }
 
+/* ENXIO: there is none up to the end of the file. */
+uint64_t file_host_find_data(struct file *file, uint64_t offset, uint64_t end)
+{
+	off_t data = lseek(file->fd, (off_t)offset, SEEK_DATA);
+
+	if (data < 0)
+		return errno == ENXIO ? end : offset;
+	return min_u64((uint64_t)data, end);
+}
+
 static void file_host_close(struct file *file)
 {
 	fd_close(&file->fd);
@@ -77,6 +88,7 @@ static const struct file_ops file_host_ops = {
 	.writev = file_host_writev,
 	.flush = file_host_flush,
 	.zero = file_host_zero,
+	.find_data = file_host_find_data,
 	.truncate = file_host_truncate,
 	.close = file_host_close,
 };
@@ -93,6 +105,7 @@ static const struct file_ops file_nameless_ops = {
 	.writev = file_host_writev,
 	.flush = file_nameless_flush,
 	.zero = file_host_zero,
+	.find_data = file_host_find_data,
 	.truncate = file_host_truncate,
 	.close = file_host_close,
 };

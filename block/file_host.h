@@ -10,6 +10,7 @@
 int file_host_flush(struct file *file);
 int file_host_zero(struct file *file, uint64_t offset, uint64_t length,
 		   bool may_unmap);
+uint64_t file_host_find_data(struct file *file, uint64_t offset, uint64_t end);
 int file_host_truncate(struct file *file, uint64_t size);
 
 /*

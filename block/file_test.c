@@ -225,6 +225,27 @@ static void raw_sizes_are_rounded_up(void)
 			  "$(yes | head -c 1024 | tr -d '\\n' | tr y x)"));
 }
 
+static void holes_are_known(void)
+{
+	struct file *file;
+
+	REQUIRE(!test_shell("rm -f disk; truncate -s 16M disk && "
+			    "printf x | dd of=disk bs=1M seek=4 conv=notrunc"));
+	REQUIRE(!open_file("disk", &reader, &file));
+	if (file_find_data(file, 0, 16 * MIB) == 0) {
+		file_close(file);
+		TEST_SKIP("the file system does not tell of holes");
+	}
+	CHECK_EQUAL(file_find_data(file, 0, 16 * MIB), 4 * MIB);
+	CHECK_EQUAL(file_find_data(file, 4 * MIB, 16 * MIB), 4 * MIB);
+	CHECK_EQUAL(file_find_data(file, 0, 3 * MIB), 3 * MIB);
+	CHECK_EQUAL(file_find_data(file, 8 * MIB, 16 * MIB), 16 * MIB);
+	CHECK_EQUAL(file_find_data(file, 16 * MIB, 20 * MIB), 20 * MIB);
+	CHECK(file_allocated(file) > 0);
+	CHECK(file_allocated(file) <= 4 * MIB);
+	file_close(file);
+}
+
 int main(int argc, char **argv)
 {
 	static const struct test tests[] = {
@@ -237,6 +258,7 @@ int main(int argc, char **argv)
 		TEST(direct_requests_of_any_alignment),
 		TEST(direct_images),
 		TEST(raw_sizes_are_rounded_up),
+		TEST(holes_are_known),
 	};
 
 	return test_main_on_disk(argc, argv, tests, ARRAY_LENGTH(tests));

@@ -20,6 +20,9 @@
 /* A piece is at least one cluster, and not less than this. */
 #define PIECE_MIN (1 * MIB)
 
+/* Extents that make a piece. */
+#define LOOKS_MAX 4096
+
 enum piece_kind {
 	PIECE_SKIP, /* the target has it already, or its backing file */
 	PIECE_ZERO,
@@ -114,10 +117,14 @@ static enum piece_kind judge(const struct convert *convert,
 		       : PIECE_ZERO;
 }
 
-/* The front of [offset, end) that is of one kind, as far as is known. */
-static int find_piece(struct convert *convert, uint64_t offset, uint64_t end,
-		      struct piece *piece)
+/*
+ * The front of what is left that is of one kind, as far as is known; of what
+ * has to be written not more than a worker has room for.
+ */
+static int find_piece(struct copy *copy, uint64_t offset, struct piece *piece)
 {
+	struct convert *convert = copy->convert;
+	uint64_t end = convert->size;
 	struct img_status status;
 	struct img_disk *source;
 	uint64_t at, length;
@@ -125,7 +132,8 @@ static int find_piece(struct convert *convert, uint64_t offset, uint64_t end,
 
 	piece->offset = offset;
 	piece->length = 0;
-	while (offset < end) {
+	/* In between, somebody may want to stop, or to see how far it is. */
+	for (unsigned int i = 0; offset < end && i < LOOKS_MAX; i++) {
 		at = offset;
 		source = find_source(convert, &at);
 		length = min_u64(end - offset, source->size - at);
@@ -135,15 +143,16 @@ static int find_piece(struct convert *convert, uint64_t offset, uint64_t end,
 		if (piece->length && piece->kind != judge(convert, &status))
 			break;
 		piece->kind = judge(convert, &status);
-		piece->length += status.length;
+		if (piece->kind != PIECE_SKIP)
+			end = min_u64(end, piece->offset + copy->piece_max);
+		piece->length += min_u64(status.length, end - offset);
 		offset += status.length;
 	}
 	return 0;
 }
 
 /* Pieces of data end where clusters do, so that each is written once. */
-static void align_piece(const struct convert *convert, uint64_t end,
-			struct piece *piece)
+static void align_piece(const struct convert *convert, struct piece *piece)
 {
 	uint64_t unit = convert->unit, next;
 
@@ -156,14 +165,14 @@ static void align_piece(const struct convert *convert, uint64_t end,
 		piece->kind = PIECE_DATA;
 		next = align_down(piece->offset, unit) + unit;
 	}
-	piece->length = min_u64(next, end) - piece->offset;
+	piece->length = min_u64(next, convert->size) - piece->offset;
 }
 
 /* The next piece; its length is 0 at the end. */
 static int take_piece(struct copy *copy, struct piece *piece)
 {
 	struct convert *convert = copy->convert;
-	uint64_t offset, end;
+	uint64_t offset;
 	int ret = 0;
 
 	*piece = (struct piece){0};
@@ -173,10 +182,9 @@ static int take_piece(struct copy *copy, struct piece *piece)
 		pthread_mutex_unlock(&copy->lock);
 		return 0;
 	}
-	end = min_u64(offset + copy->piece_max, convert->size);
-	ret = find_piece(convert, offset, end, piece);
+	ret = find_piece(copy, offset, piece);
 	if (!ret) {
-		align_piece(convert, end, piece);
+		align_piece(convert, piece);
 		piece->number = copy->next_number++;
 		copy->offset += piece->length;
 	}

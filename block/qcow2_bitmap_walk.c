@@ -13,49 +13,39 @@
 
 /* What the header extension and the directory say. */
 #define BITMAPS_MAX	     65535
-#define BITMAP_DIRECTORY_MAX (64 * MIB)
-#define BITMAP_TABLE_CHUNK   8192 /* entries */
+#define BITMAP_DIRECTORY_MAX (16 * MIB)
 
 struct walk {
-	const struct qcow2_tables *tables;
+	struct qcow2_tables *tables;
 	int (*visit)(void *context, uint64_t offset, uint64_t length);
 	void *context;
-	be64 *chunk;
 };
 
-static int walk_chunk(struct walk *walk, uint64_t offset, uint64_t count)
+static int walk_cluster(void *context, uint64_t index, uint64_t entry)
 {
-	uint64_t cluster;
-	int ret;
+	const struct walk *walk = context;
+	uint64_t cluster = entry & QCOW2_OFFSET_MASK;
 
-	ret = file_read(walk->tables->file, walk->chunk, count * sizeof(be64),
-			offset);
-	for (uint64_t i = 0; i < count && !ret; i++) {
-		cluster = be64_get(walk->chunk[i]) & QCOW2_OFFSET_MASK;
-		if (cluster)
-			ret = walk->visit(walk->context, cluster,
-					  walk->tables->cluster_size);
-	}
-	return ret;
+	(void)index;
+	return cluster ? walk->visit(walk->context, cluster,
+				     walk->tables->cluster_size)
+		       : 0;
 }
 
 /* A bitmap's own table, and the clusters that it lists. */
 static int walk_table(struct walk *walk, uint64_t offset, uint64_t count)
 {
-	uint64_t part;
+	struct qcow2_tables *tables = walk->tables;
 	int ret;
 
 	if (offset >= QCOW2_OFFSET_LIMIT ||
-	    !range_fits(offset, count * sizeof(be64),
-			file_size(walk->tables->file)))
+	    !is_aligned(offset, tables->cluster_size) ||
+	    !range_fits(offset, count * sizeof(be64), file_size(tables->file)))
 		return -EUCLEAN;
 	ret = walk->visit(walk->context, offset, count * sizeof(be64));
-	for (; count && !ret; count -= part) {
-		part = min_u64(count, BITMAP_TABLE_CHUNK);
-		ret = walk_chunk(walk, offset, part);
-		offset += part * sizeof(be64);
-	}
-	return ret;
+	return ret ? ret
+		   : qcow2_tables_walk(tables, NULL, offset, count,
+				       walk_cluster, walk);
 }
 
 static int walk_directory(struct walk *walk, const uint8_t *directory,
@@ -83,7 +73,7 @@ static int walk_directory(struct walk *walk, const uint8_t *directory,
 static int walk_all(struct walk *walk,
 		    const struct qcow2_bitmaps_extension *extension)
 {
-	const struct qcow2_tables *tables = walk->tables;
+	struct qcow2_tables *tables = walk->tables;
 	uint64_t offset = be64_get(extension->directory_offset);
 	uint64_t size = be64_get(extension->directory_size);
 	uint64_t count = be32_get(extension->count);
@@ -97,18 +87,16 @@ static int walk_all(struct walk *walk,
 	if (ret)
 		return ret;
 	directory = malloc(size + 1);
-	walk->chunk = calloc(BITMAP_TABLE_CHUNK, sizeof(be64));
-	ret = directory && walk->chunk ? 0 : -ENOMEM;
+	ret = directory ? 0 : -ENOMEM;
 	if (!ret)
 		ret = file_read(tables->file, directory, size, offset);
 	if (!ret)
 		ret = walk_directory(walk, directory, size, count);
 	free(directory);
-	free(walk->chunk);
 	return ret;
 }
 
-int qcow2_bitmap_walk(const struct qcow2_tables *tables,
+int qcow2_bitmap_walk(struct qcow2_tables *tables,
 		      int (*visit)(void *context, uint64_t offset,
 				   uint64_t length),
 		      void *context)

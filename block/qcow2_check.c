@@ -43,12 +43,19 @@ static bool lower_block(const struct qcow2_tables *tables, uint64_t index,
 static int free_leaks(const struct qcow2_tables *tables)
 {
 	uint8_t *block = malloc(tables->cluster_size);
+	uint64_t per_block = tables->cluster_size * 8 >>
+			     tables->info.refcount_order;
+	uint64_t blocks =
+		min_u64(tables->reftable_count,
+			div_round_up(tables->counts.clusters, per_block));
 	uint64_t offset;
 	int ret = block ? 0 : -ENOMEM;
 
-	for (uint64_t i = 0; i < tables->reftable_count && !ret; i++) {
+	for (uint64_t i = 0; i < blocks && !ret; i++) {
 		offset = be64_get(tables->reftable[i]) & QCOW2_REFTABLE_MASK;
-		if (!offset)
+		/* Nor one that is a block twice, or something else, too. */
+		if (qcow2_counts_get(&tables->counts,
+				     offset >> tables->info.cluster_bits) != 1)
 			continue;
 		ret = qcow2_tables_read_block(tables, i, block);
 		if (ret == -EUCLEAN) {
@@ -207,11 +214,8 @@ static int check(struct qcow2_tables *tables, struct err *err)
 	const char *name = tables->name;
 	int ret = judge(tables);
 
-	if (ret == -EUCLEAN)
-		return err_set(err, EUCLEAN,
-			       "the bitmaps of %s cannot be right", name);
 	if (ret)
-		return err_errno(err, -ret, "cannot check %s", name);
+		return qcow2_tables_failed(tables, ret, err);
 	if (!tables->options->fix)
 		return 0;
 	ret = repair(tables);

@@ -14,7 +14,7 @@
 #include "block/qcow2.h"
 
 #define BITMAPS_MAX	     65535
-#define BITMAP_DIRECTORY_MAX (64 * MIB)
+#define BITMAP_DIRECTORY_MAX (16 * MIB)
 
 /* A text of @length bytes in the file, or NULL if there is no memory. */
 static int read_text(struct qcow2 *qcow2, uint64_t offset, size_t length,

@@ -1,14 +1,17 @@
 /*
  * block/qcow2_extension.c - header extensions; see qcow2.h.
  *
- * They are only read. Since no writer here ever rewrites the header as a
- * whole, all of them, known or not, stay as they are. Of several of a type the
- * last one counts, as in QEMU, whose tools add new ones at the end.
+ * They are only read here; what moves them (qcow2_rebase.c) keeps all of them,
+ * known or not. Of several of a type the last one counts, as in QEMU, whose
+ * tools add new ones at the end.
  */
 #include "block/qcow2.h"
 
 #include <errno.h>
 #include <string.h>
+
+/* No image needs nearly so many, and each costs a look. */
+#define EXTENSIONS_MAX 1000
 
 /* A walk over the extensions. */
 struct walk {
@@ -18,6 +21,7 @@ struct walk {
 	uint32_t type;
 	uint64_t data;	 /* where the current one's data is */
 	uint32_t length; /* and how long */
+	unsigned int count;
 };
 
 /* 1: there is a next one. 0: the end. -errno. */
@@ -36,7 +40,8 @@ static int walk_next(struct walk *walk)
 	walk->data = walk->next + sizeof(extension);
 	if (walk->type == QCOW2_EXTENSION_END)
 		return 0;
-	if (!range_fits(walk->data, walk->length, walk->end))
+	if (!range_fits(walk->data, walk->length, walk->end) ||
+	    walk->count++ == EXTENSIONS_MAX)
 		return -EUCLEAN;
 	walk->next = walk->data + align_up(walk->length, 8);
 	return 1;

@@ -144,7 +144,7 @@ static inline uint64_t qcow2_l2_covers(unsigned int cluster_bits,
 #define QCOW2_BACKING_NAME_MAX		1023
 #define QCOW2_DATA_NAME_MAX		1023
 #define QCOW2_SNAPSHOTS_MAX		65536
-#define QCOW2_SNAPSHOT_BYTES_MAX	(64 * MIB)
+#define QCOW2_SNAPSHOT_BYTES_MAX	(16 * MIB)
 #define QCOW2_SNAPSHOT_EXTRA_MAX	1024
 
 #endif

@@ -208,6 +208,17 @@ static uint64_t bytes_in_table(const struct qcow2 *qcow2, uint64_t offset)
 	return bytes_in(offset, 1, qcow2->cluster_bits + qcow2->l2_bits);
 }
 
+/* The same of all tables that follow and are not there, as far as @length. */
+static uint64_t bytes_without_table(const struct qcow2 *qcow2, uint64_t offset,
+				    uint64_t length)
+{
+	uint64_t bytes = bytes_in_table(qcow2, offset);
+
+	while (bytes < length && !qcow2_has_table(qcow2, offset + bytes))
+		bytes += bytes_in_table(qcow2, offset + bytes);
+	return min_u64(bytes, length);
+}
+
 /* As qcow2_decode() finds it for each of the clusters. */
 static bool may_be_data(const struct qcow2 *qcow2, uint64_t host,
 			uint64_t length)
@@ -280,7 +291,9 @@ __attribute__((noinline)) static void map_any(struct image *image,
 						      qcow2->subcluster_bits));
 		map_cluster(qcow2, offset, &run.first, ret_extent);
 	} else if (!run.ended && !qcow2_has_table(qcow2, offset)) {
-		map_through(image, offset, ret_extent->length, ret_extent);
+		map_through(image, offset,
+			    bytes_without_table(qcow2, offset, length),
+			    ret_extent);
 	}
 }
 

@@ -28,7 +28,10 @@ int qcow2_rebuild_write(struct qcow2_rebuild *rebuild, const void *data,
 	uint64_t end = clusters << tables->info.cluster_bits;
 	int ret;
 
-	ret = qcow2_rebuild_take(rebuild, clusters, ret_offset);
+	ret = qcow2_tables_spend(tables, end);
+	if (!ret)
+		ret = qcow2_rebuild_take(rebuild, clusters, ret_offset);
+	tables->hole_end = 0;
 	if (!ret && length)
 		ret = file_write(tables->file, data, length, *ret_offset);
 	if (!ret && length < end)
@@ -81,8 +84,9 @@ struct tree {
 	struct qcow2_rebuild *rebuild;
 	bool active;
 	unsigned int times;
-	uint64_t guest; /* cluster of the disk that comes next */
-	be64 *l2;	/* room for a table */
+	uint64_t guest;		  /* cluster of the disk that comes next */
+	be64 *l2;		  /* room for a table */
+	struct qcow2_counts kept; /* 1: the L2 table is right as it is */
 };
 
 static bool is_cut_off(const struct tree *tree, uint64_t guest)
@@ -113,8 +117,16 @@ static bool mend_l2(const struct tree *tree)
 	return changed;
 }
 
+/* Many may lead to it. One that is cut through is not the same for all. */
+static int keep_l2(struct tree *tree, uint64_t cluster)
+{
+	if (is_cut_off(tree, tree->guest + tree->rebuild->tables->l2_entries))
+		return 0;
+	return qcow2_counts_set(&tree->kept, cluster, 1);
+}
+
 /* *offset becomes that of the table's replacement, if there has to be one. */
-static int rebuild_l2(const struct tree *tree, uint64_t *offset)
+static int rebuild_l2(struct tree *tree, uint64_t *offset)
 {
 	struct qcow2_tables *tables = tree->rebuild->tables;
 	struct qcow2_counts *counts = &tables->counts;
@@ -122,9 +134,13 @@ static int rebuild_l2(const struct tree *tree, uint64_t *offset)
 	uint64_t old = *offset >> bits, count;
 	int ret;
 
+	if (qcow2_counts_get(&tree->kept, old))
+		return 0;
 	ret = file_read(tables->file, tree->l2, tables->cluster_size, *offset);
-	if (ret || !mend_l2(tree))
+	if (ret)
 		return ret;
+	if (!mend_l2(tree))
+		return keep_l2(tree, old);
 	ret = qcow2_rebuild_write(tree->rebuild, tree->l2, tables->cluster_size,
 				  offset);
 	if (ret)
@@ -132,12 +148,12 @@ static int rebuild_l2(const struct tree *tree, uint64_t *offset)
 	count = qcow2_counts_get(counts, old);
 	if (tree->times > count || tree->times > qcow2_counts_max(counts))
 		return -ERANGE;
-	qcow2_counts_set(counts, old, count - tree->times);
-	qcow2_counts_set(counts, *offset >> bits, tree->times);
-	return 0;
+	ret = qcow2_counts_set(counts, old, count - tree->times);
+	return ret ? ret
+		   : qcow2_counts_set(counts, *offset >> bits, tree->times);
 }
 
-static int rebuild_l1_entry(const struct tree *tree, be64 *entry)
+static int rebuild_l1_entry(struct tree *tree, be64 *entry)
 {
 	struct qcow2_tables *tables = tree->rebuild->tables;
 	uint64_t old = be64_get(*entry), offset = old & QCOW2_OFFSET_MASK;
@@ -169,46 +185,68 @@ int qcow2_rebuild_l1(struct qcow2_rebuild *rebuild, be64 *l1, uint64_t l1_size,
 		.times = times,
 		.l2 = malloc(rebuild->tables->cluster_size),
 	};
-	int ret = tree.l2 ? 0 : -ENOMEM;
+	int ret;
 
+	ret = qcow2_tables_count(rebuild->tables, 0, &tree.kept);
+	if (!tree.l2)
+		ret = -ENOMEM;
 	for (uint64_t i = 0; i < l1_size && !ret; i++) {
 		tree.guest = i * rebuild->tables->l2_entries;
 		if (be64_get(l1[i]))
 			ret = rebuild_l1_entry(&tree, &l1[i]);
 	}
+	qcow2_counts_fini(&tree.kept);
 	free(tree.l2);
 	return ret;
 }
 
 /* --- Refcounts ------------------------------------------------------------ */
 
+static uint64_t per_block(const struct qcow2_rebuild *rebuild)
+{
+	const struct qcow2_tables *tables = rebuild->tables;
+
+	return tables->cluster_size * 8 >> tables->info.refcount_order;
+}
+
 static uint64_t blocks_needed(const struct qcow2_rebuild *rebuild)
 {
-	const struct qcow2_counts *counts = &rebuild->tables->counts;
+	return div_round_up(qcow2_counts_end(&rebuild->tables->counts),
+			    per_block(rebuild));
+}
 
-	return div_round_up(counts->clusters,
-			    8ULL << counts->cluster_bits >> counts->order);
+static int grow_blocks(struct qcow2_rebuild *rebuild, uint64_t count)
+{
+	uint64_t *blocks;
+
+	if (count <= rebuild->block_count)
+		return 0;
+	if (count * sizeof(be64) > QCOW2_REFTABLE_BYTES_MAX)
+		return -EFBIG;
+	blocks = realloc(rebuild->blocks, count * sizeof(*blocks));
+	if (!blocks)
+		return -ENOMEM;
+	memset(blocks + rebuild->block_count, 0,
+	       (count - rebuild->block_count) * sizeof(*blocks));
+	rebuild->blocks = blocks;
+	rebuild->block_count = count;
+	return 0;
 }
 
 /* Blocks for what has none yet. Taking one may change what needs one. */
 static int take_blocks(struct qcow2_rebuild *rebuild, bool *ret_changed)
 {
-	uint64_t count = blocks_needed(rebuild);
-	uint64_t *blocks;
-	int ret = 0;
+	const struct qcow2_counts *counts = &rebuild->tables->counts;
+	uint64_t step = per_block(rebuild), at = 0, i;
+	int ret = grow_blocks(rebuild, blocks_needed(rebuild));
 
-	if (count > rebuild->block_count) {
-		blocks = realloc(rebuild->blocks, count * sizeof(*blocks));
-		if (!blocks)
-			return -ENOMEM;
-		memset(blocks + rebuild->block_count, 0,
-		       (count - rebuild->block_count) * sizeof(*blocks));
-		rebuild->blocks = blocks;
-		rebuild->block_count = count;
-	}
-	for (uint64_t i = 0; i < count && !ret; i++) {
-		if (rebuild->blocks[i] ||
-		    qcow2_counts_block_is_empty(&rebuild->tables->counts, i))
+	while (!ret) {
+		at = qcow2_counts_next(counts, at, counts->clusters);
+		i = at / step;
+		if (at == counts->clusters || i >= rebuild->block_count)
+			break;
+		at = (i + 1) * step;
+		if (rebuild->blocks[i])
 			continue;
 		*ret_changed = true;
 		ret = qcow2_rebuild_take(rebuild, 1, &rebuild->blocks[i]);
@@ -270,17 +308,26 @@ static int write_reftable(struct qcow2_rebuild *rebuild)
 	return ret;
 }
 
-static int write_refcounts(struct qcow2_rebuild *rebuild)
+static int write_block(struct qcow2_rebuild *rebuild, uint64_t index,
+		       uint8_t *block)
 {
 	struct qcow2_tables *tables = rebuild->tables;
-	int ret = take_refcounts(rebuild);
+
+	qcow2_counts_copy(&tables->counts, index * per_block(rebuild),
+			  tables->cluster_size, block);
+	return file_write(tables->file, block, tables->cluster_size,
+			  rebuild->blocks[index]);
+}
+
+static int write_refcounts(struct qcow2_rebuild *rebuild)
+{
+	uint8_t *block = malloc(rebuild->tables->cluster_size);
+	int ret = block ? take_refcounts(rebuild) : -ENOMEM;
 
 	for (uint64_t i = 0; i < rebuild->block_count && !ret; i++)
 		if (rebuild->blocks[i])
-			ret = file_write(tables->file,
-					 qcow2_counts_block(&tables->counts, i),
-					 tables->cluster_size,
-					 rebuild->blocks[i]);
+			ret = write_block(rebuild, i, block);
+	free(block);
 	return ret ? ret : write_reftable(rebuild);
 }
 

@@ -14,8 +14,8 @@
 
 static bool is_free(const struct qcow2_rebuild *rebuild, uint64_t cluster)
 {
-	return (cluster >= rebuild->used_clusters || MUTANT(OLD_TABLE_REUSED) ||
-		!(rebuild->used[cluster / 8] & 1 << cluster % 8)) &&
+	return (MUTANT(OLD_TABLE_REUSED) ||
+		!qcow2_counts_get(&rebuild->used, cluster)) &&
 	       !qcow2_counts_get(&rebuild->tables->counts, cluster);
 }
 
@@ -45,60 +45,73 @@ int qcow2_rebuild_take(struct qcow2_rebuild *rebuild, uint64_t count,
 	if (first + count > QCOW2_OFFSET_LIMIT >> tables->info.cluster_bits)
 		return -EFBIG;
 	ret = qcow2_counts_grow(&tables->counts, first + count);
+	for (uint64_t i = 0; i < count && !ret; i++)
+		ret = qcow2_counts_set(&tables->counts, first + i, 1);
 	if (ret)
 		return ret;
-	for (uint64_t i = 0; i < count; i++)
-		qcow2_counts_set(&tables->counts, first + i, 1);
 	if (first == rebuild->cursor)
 		rebuild->cursor = first + count;
 	*ret_offset = first << tables->info.cluster_bits;
 	return 0;
 }
 
-static void note_used(struct qcow2_rebuild *rebuild)
+static int note_used(struct qcow2_rebuild *rebuild)
 {
 	const struct qcow2_counts *counts = &rebuild->tables->counts;
+	uint64_t end = counts->clusters, i = 0;
+	int ret = 0;
 
-	for (uint64_t i = 0; i < rebuild->used_clusters; i++)
-		if (qcow2_counts_get(counts, i))
-			rebuild->used[i / 8] |= (uint8_t)(1 << i % 8);
+	while ((i = qcow2_counts_next(counts, i, end)) < end && !ret)
+		ret = qcow2_counts_set(&rebuild->used, i++, 1);
+	return ret;
 }
 
 int qcow2_rebuild_init(struct qcow2_rebuild *rebuild,
 		       struct qcow2_tables *tables)
 {
-	*rebuild = (struct qcow2_rebuild){
-		.tables = tables,
-		.used_clusters = tables->counts.clusters,
-		.used = calloc(1, tables->counts.clusters / 8 + 1),
-	};
-	if (!rebuild->used)
-		return -ENOMEM;
-	note_used(rebuild);
+	int ret;
+
+	*rebuild = (struct qcow2_rebuild){.tables = tables};
+	ret = qcow2_tables_count(tables, 0, &rebuild->used);
+	if (!ret)
+		ret = qcow2_counts_grow(&rebuild->used,
+					tables->counts.clusters);
+	if (!ret)
+		ret = note_used(rebuild);
+	if (ret)
+		return ret;
 	qcow2_counts_clear(&tables->counts);
 	return qcow2_survey_guest(tables);
 }
 
 void qcow2_rebuild_fini(struct qcow2_rebuild *rebuild)
 {
-	free(rebuild->used);
+	qcow2_counts_fini(&rebuild->used);
 	free(rebuild->blocks);
 }
 
-static bool is_abandoned(const struct qcow2_rebuild *rebuild, uint64_t cluster)
+/* The first cluster from @first on that the new state does not use. */
+static uint64_t find_abandoned(const struct qcow2_rebuild *rebuild,
+			       uint64_t first)
 {
-	return rebuild->used[cluster / 8] & 1 << cluster % 8 &&
-	       !qcow2_counts_get(&rebuild->tables->counts, cluster);
+	const struct qcow2_counts *used = &rebuild->used;
+
+	first = qcow2_counts_next(used, first, used->clusters);
+	while (first < used->clusters &&
+	       qcow2_counts_get(&rebuild->tables->counts, first))
+		first = qcow2_counts_next(used, first + 1, used->clusters);
+	return first;
 }
 
-/* The last cluster that is in use, plus 1. */
-static uint64_t find_end(const struct qcow2_counts *counts)
+static uint64_t count_abandoned(const struct qcow2_rebuild *rebuild,
+				uint64_t first)
 {
-	uint64_t end = counts->clusters;
+	uint64_t count = 0;
 
-	while (end && !qcow2_counts_get(counts, end - 1))
-		end--;
-	return end;
+	while (qcow2_counts_get(&rebuild->used, first + count) &&
+	       !qcow2_counts_get(&rebuild->tables->counts, first + count))
+		count++;
+	return count;
 }
 
 /* No harm is done if the host does not want it back. */
@@ -106,17 +119,13 @@ void qcow2_rebuild_reclaim(struct qcow2_rebuild *rebuild)
 {
 	struct qcow2_tables *tables = rebuild->tables;
 	unsigned int bits = tables->info.cluster_bits;
-	uint64_t end = find_end(&tables->counts) << bits, i = 0, first;
+	uint64_t end = qcow2_counts_end(&tables->counts) << bits;
+	uint64_t first = find_abandoned(rebuild, 0), count;
 
-	while (i < rebuild->used_clusters) {
-		first = i;
-		while (i < rebuild->used_clusters && is_abandoned(rebuild, i))
-			i++;
-		if (i > first)
-			file_discard(tables->file, first << bits,
-				     (i - first) << bits);
-		else
-			i++;
+	while (first < rebuild->used.clusters) {
+		count = count_abandoned(rebuild, first);
+		file_discard(tables->file, first << bits, count << bits);
+		first = find_abandoned(rebuild, first + count);
 	}
 	if (end < file_size(tables->file))
 		file_truncate(tables->file, end);

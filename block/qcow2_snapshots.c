@@ -56,7 +56,7 @@ static int change_init(struct change *change, struct file *file,
 	if (!ret)
 		ret = qcow2_compare(tables);
 	if (ret)
-		return err_errno(err, -ret, "cannot check %s", image);
+		return qcow2_tables_failed(tables, ret, err);
 	return refuse_unfit(tables, err);
 }
 

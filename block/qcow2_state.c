@@ -12,8 +12,12 @@
 
 #include "block/inflated.h"
 
-/* Enough to map the whole disk, but no more than this. */
-#define L2_CACHE_MAX (32 * MIB)
+/*
+ * Enough to map the whole disk, but no more than this; and the largest of L1
+ * tables leaves less.
+ */
+#define L2_CACHE_MAX	    (32 * MIB)
+#define L1_AND_L2_CACHE_MAX (48 * MIB)
 
 #define REFCOUNT_CACHE_BYTES (256 * KIB)
 
@@ -25,8 +29,8 @@ static int table_load(struct qcow2 *qcow2, struct qcow2_table *table,
 	table->entries = calloc(max_u64(count, 1), sizeof(be64));
 	if (!table->entries)
 		return -ENOMEM;
-	return file_read(qcow2->image.file, table->entries,
-			 count * sizeof(be64), offset);
+	return file_read_sparse(qcow2->image.file, table->entries,
+				count * sizeof(be64), offset);
 }
 
 static void set_geometry(struct qcow2 *qcow2)
@@ -51,6 +55,12 @@ static void set_geometry(struct qcow2 *qcow2)
 	qcow2->image.backing_ref = qcow2->info.backing;
 }
 
+static uint64_t l2_cache_bytes(const struct qcow2_info *info)
+{
+	return min_u64(L2_CACHE_MAX,
+		       L1_AND_L2_CACHE_MAX - info->l1_size * sizeof(be64));
+}
+
 static int init_reader(struct qcow2 *qcow2, uint64_t l2_cache_size)
 {
 	const struct qcow2_info *info = &qcow2->info;
@@ -62,7 +72,7 @@ static int init_reader(struct qcow2 *qcow2, uint64_t l2_cache_size)
 				       qcow2_slice_size(qcow2),
 				       qcow2_l2_slices(qcow2, info->size),
 				       l2_cache_size ? l2_cache_size
-						     : L2_CACHE_MAX);
+						     : l2_cache_bytes(info));
 	if (ret)
 		return ret;
 	qcow2->inflated = inflated_new(info->compression, qcow2->cluster_size);

@@ -3,261 +3,188 @@
  * qcow2_tables.h.
  *
  * Findings and counts are those of "qemu-img check", so that the two can be
- * compared. Work is bounded by the real file: an L1 table that refers to more
- * L2 tables than the file has clusters is not followed further.
+ * compared, but that a fault in an L2 table that several L1 tables lead to is
+ * told once. So work grows with what there is: each table is read once, however
+ * many snapshots share it, and counted as often as it is referred to. For that
+ * the L1 tables are walked twice: to count the L2 tables, then to look into
+ * them.
  */
-#include "block/qcow2_tables.h"
+#include "block/qcow2_survey.h"
 
 #include <errno.h>
 #include <inttypes.h>
-#include <stdarg.h>
-#include <stdio.h>
 #include <stdlib.h>
 
-#define L1_RESERVED   0x7f000000000001ffULL
-#define L2_RESERVED   0x3f000000000001feULL
-#define ALL_ALLOCATED 0xffffffffULL
+#define L1_RESERVED 0x7f000000000001ffULL
 
-/* A walk over the image. */
-struct survey {
-	struct qcow2_tables *tables;
-	int delta;
-	bool silent;	    /* what is wrong is not counted and not told */
-	bool active;	    /* this is the active L1 table's part of it */
-	uint64_t guest;	    /* cluster of the disk that comes next */
-	uint64_t next_host; /* what would follow the last data cluster */
-	be64 *l2;	    /* room for a table */
-};
-
-__attribute__((format(printf, 2, 3))) static void find_fault(
-	struct survey *survey, const char *format, ...)
-{
-	char line[256];
-	va_list args;
-
-	if (survey->silent)
-		return;
-	survey->tables->result.corruptions++;
-	va_start(args, format);
-	vsnprintf(line, sizeof(line), format, args);
-	va_end(args);
-	qcow2_tables_tell(survey->tables, "%s", line);
-}
-
-static int count_cluster(struct survey *survey, uint64_t cluster)
-{
-	struct qcow2_counts *counts = &survey->tables->counts;
-	uint64_t count = qcow2_counts_get(counts, cluster);
-	uint64_t end = survey->delta > 0 ? qcow2_counts_max(counts) : 0;
-
-	if (count != end) {
-		qcow2_counts_set(counts, cluster,
-				 count + (uint64_t)survey->delta);
-		return 0;
-	}
-	if (survey->silent)
-		return -ERANGE;
-	find_fault(survey, "ERROR overflow cluster offset=%#" PRIx64,
-		   cluster << counts->cluster_bits);
-	return 0;
-}
-
-static int count_range(struct survey *survey, uint64_t offset, uint64_t length)
-{
-	struct qcow2_counts *counts = &survey->tables->counts;
-	uint64_t last;
-	int ret;
-
-	if (!length)
-		return 0;
-	if (qcow2_tables_is_outside(survey->tables, offset, length)) {
-		find_fault(
-			survey,
-			"ERROR: counting reference for region exceeding the end of "
-			"the file by one cluster or more: offset %#" PRIx64
-			" size %#" PRIx64,
-			offset, length);
-		return 0;
-	}
-	last = (offset + length - 1) >> counts->cluster_bits;
-	ret = qcow2_counts_grow(counts, last + 1);
-	for (uint64_t i = offset >> counts->cluster_bits; i <= last && !ret;
-	     i++)
-		ret = count_cluster(survey, i);
-	return ret;
-}
-
-/* --- L2 tables ------------------------------------------------------------ */
-
-static int survey_compressed(struct survey *survey, struct qcow2_entry entry)
-{
-	struct qcow2_check_result *result = &survey->tables->result;
-	uint64_t offset, length;
-
-	qcow2_tables_compressed(survey->tables, entry.word, &offset, &length);
-	if (entry.word & QCOW2_COPIED)
-		find_fault(survey,
-			   "ERROR: coffset=%#" PRIx64
-			   ": copied flag must never be "
-			   "set for compressed clusters",
-			   offset);
-	if (!survey->silent &&
-	    (survey->tables->has_data_file || entry.bitmap)) {
-		find_fault(survey,
-			   "ERROR compressed cluster with %s, entry=%#" PRIx64,
-			   survey->tables->has_data_file
-				   ? "data file"
-				   : "non-zero subcluster allocation bitmap",
-			   entry.word);
-		return 0;
-	}
-	if (survey->active && !survey->silent) {
-		result->allocated_clusters++;
-		result->compressed_clusters++;
-		result->fragmented_clusters++;
-	}
-	return count_range(survey, offset, length);
-}
-
-static int survey_cluster(struct survey *survey, struct qcow2_entry entry)
-{
-	struct qcow2_tables *tables = survey->tables;
-	uint64_t offset = entry.word & QCOW2_OFFSET_MASK;
-
-	if (qcow2_tables_is_bitmap_wrong(entry)) {
-		find_fault(survey,
-			   "ERROR offset=%#" PRIx64 ": Allocated cluster with "
-			   "corrupted subcluster allocation bitmap",
-			   offset);
-		return 0;
-	}
-	if (!is_aligned(offset, tables->cluster_size))
-		find_fault(survey,
-			   "ERROR offset=%" PRIx64
-			   ": %s cluster is not properly "
-			   "aligned; L2 entry corrupted.",
-			   offset,
-			   entry.word & QCOW2_ZERO_FLAG ? "Preallocated"
-							: "Data");
-	if (survey->active && !survey->silent) {
-		tables->result.allocated_clusters++;
-		if (survey->next_host && offset != survey->next_host)
-			tables->result.fragmented_clusters++;
-		survey->next_host = offset + tables->cluster_size;
-	}
-	if (tables->has_data_file)
-		return 0;
-	return count_range(survey, offset, tables->cluster_size);
-}
-
-static int survey_entry(struct survey *survey, struct qcow2_entry entry)
-{
-	if (survey->silent && qcow2_tables_is_lost(survey->tables, entry))
-		return 0;
-	if (entry.word & QCOW2_COMPRESSED_FLAG)
-		return survey_compressed(survey, entry);
-	if (entry.word & L2_RESERVED)
-		find_fault(
-			survey,
-			"ERROR found l2 entry with reserved bits set: %" PRIx64,
-			entry.word);
-	if (qcow2_tables_has_cluster(survey->tables, entry))
-		return survey_cluster(survey, entry);
-	if (entry.bitmap & ALL_ALLOCATED)
-		find_fault(survey, "ERROR Unallocated cluster has non-zero "
-				   "subcluster allocation map");
-	return 0;
-}
+/* References to an L2 table are counted in 32 bits. */
+#define ROOT_ORDER 5
 
 /* --- L1 tables ------------------------------------------------------------ */
 
-static int cannot_read(struct survey *survey, const char *what)
-{
-	if (survey->silent)
-		return -EIO;
-	survey->tables->result.check_errors++;
-	survey->tables->unreadable++;
-	qcow2_tables_tell(survey->tables,
-			  "ERROR: I/O error while reading an "
-			  "%s table",
-			  what);
-	return 0;
-}
-
-/* Is this cluster of the disk not in the new state? */
-static bool is_cut_off(const struct survey *survey, uint64_t guest)
-{
-	return survey->active && survey->silent && guest >= survey->tables->end;
-}
-
-static int survey_l2(struct survey *survey, uint64_t offset)
+/* The first walk. What is wrong with the L1 entry is found here. */
+static int count_l2(struct survey *survey, uint64_t entry)
 {
 	struct qcow2_tables *tables = survey->tables;
-	struct qcow2_entry entry;
+	uint64_t offset = entry & QCOW2_OFFSET_MASK, cluster, times;
 	int ret;
 
-	if (file_read(tables->file, survey->l2, tables->cluster_size, offset))
-		return cannot_read(survey, "L2");
-	survey->next_host = 0;
-	for (uint64_t i = 0; i < tables->l2_entries; i++) {
-		entry = qcow2_tables_entry(tables, survey->l2, i);
-		if ((!entry.word && !entry.bitmap) ||
-		    is_cut_off(survey, survey->guest + i))
-			continue;
-		ret = survey_entry(survey, entry);
-		if (ret)
-			return ret;
-	}
-	return 0;
-}
-
-static int survey_l1_entry(struct survey *survey, uint64_t entry)
-{
-	struct qcow2_tables *tables = survey->tables;
-	uint64_t offset = entry & QCOW2_OFFSET_MASK;
-	int ret;
-
-	if (survey->silent && qcow2_tables_is_lost_l1(tables, entry))
-		return 0;
 	if (entry & L1_RESERVED)
-		find_fault(
+		qcow2_survey_fault(
 			survey,
 			"ERROR found L1 entry with reserved bits set: %" PRIx64,
 			entry);
-	ret = count_range(survey, offset, tables->cluster_size);
-	if (ret)
-		return ret;
+	ret = qcow2_survey_range(survey, offset, tables->cluster_size);
 	if (!is_aligned(offset, tables->cluster_size))
-		find_fault(survey,
-			   "ERROR l2_offset=%" PRIx64 ": Table is not cluster "
-			   "aligned; L1 entry corrupted",
-			   offset);
-	return survey_l2(survey, offset);
+		qcow2_survey_fault(survey,
+				   "ERROR l2_offset=%" PRIx64
+				   ": Table is not cluster "
+				   "aligned; L1 entry corrupted",
+				   offset);
+	cluster = offset >> tables->info.cluster_bits;
+	if (ret || !is_aligned(offset, tables->cluster_size) ||
+	    cluster >= survey->roots.clusters)
+		return ret;
+	times = qcow2_counts_get(&survey->roots, cluster);
+	if (times == qcow2_counts_max(&survey->roots))
+		return -EFBIG;
+	return qcow2_counts_set(&survey->roots, cluster, times + 1);
 }
 
-static int survey_tree(struct survey *survey, const be64 *l1, uint64_t size)
+/* The second walk: all references to an L2 table at once. */
+static int look_into_l2(struct survey *survey, uint64_t guest, uint64_t entry)
 {
 	struct qcow2_tables *tables = survey->tables;
-	uint64_t entry, followed = 0;
+	uint64_t offset = entry & QCOW2_OFFSET_MASK;
+	uint64_t cluster = offset >> tables->info.cluster_bits, times;
+	int ret;
+
+	if (!is_aligned(offset, tables->cluster_size))
+		return qcow2_survey_l2(survey, guest, offset);
+	times = qcow2_counts_get(&survey->roots, cluster);
+	if (!times)
+		return 0;
+	qcow2_counts_set(&survey->roots, cluster, 0);
+	survey->times = times;
+	ret = qcow2_survey_l2(survey, guest, offset);
+	survey->times = 1;
+	return ret;
+}
+
+static int visit_l1_entry(void *context, uint64_t index, uint64_t entry)
+{
+	struct survey *survey = context;
+	const struct qcow2_tables *tables = survey->tables;
+	uint64_t guest = index * tables->l2_entries;
+	bool is_cut = !qcow2_survey_is_cut(survey, guest) &&
+		      qcow2_survey_is_cut(survey,
+					  guest + tables->l2_entries - 1);
+
+	if (qcow2_survey_is_cut(survey, guest) ||
+	    (survey->silent && qcow2_tables_is_lost_l1(tables, entry)))
+		return 0;
+	/* A table that is cut through is another one for those that are not. */
+	if (is_cut && survey->into)
+		return qcow2_survey_l2(survey, guest,
+				       entry & QCOW2_OFFSET_MASK);
+	if (is_cut)
+		return qcow2_survey_range(survey, entry & QCOW2_OFFSET_MASK,
+					  tables->cluster_size);
+	return survey->into ? look_into_l2(survey, guest, entry)
+			    : count_l2(survey, entry);
+}
+
+static int walk_active(struct survey *survey, const be64 *l1, uint64_t size)
+{
+	return qcow2_tables_walk(survey->tables, l1, 0, size, visit_l1_entry,
+				 survey);
+}
+
+/* --- Snapshots ------------------------------------------------------------ */
+
+static bool is_misplaced(const struct survey *survey,
+			 const struct qcow2_snapshot_entry *snapshot)
+{
+	return !is_aligned(snapshot->l1_offset, survey->tables->cluster_size) ||
+	       snapshot->l1_size * sizeof(be64) > QCOW2_L1_BYTES_MAX;
+}
+
+static int count_snapshot(struct survey *survey,
+			  const struct qcow2_snapshot_entry *snapshot)
+{
+	if (is_misplaced(survey, snapshot)) {
+		qcow2_survey_fault(
+			survey,
+			"ERROR snapshot %.*s (%.*s) l1_offset=%#" PRIx64
+			": L1 table is not where it can be",
+			(int)snapshot->id_length, snapshot->id,
+			(int)snapshot->name_length, snapshot->name,
+			snapshot->l1_offset);
+		return survey->silent ? -EUCLEAN : 0;
+	}
+	return qcow2_survey_range(survey, snapshot->l1_offset,
+				  snapshot->l1_size * sizeof(be64));
+}
+
+static int walk_snapshot(struct survey *survey,
+			 const struct qcow2_snapshot_entry *snapshot)
+{
 	int ret = 0;
 
-	survey->l2 = malloc(tables->cluster_size);
-	if (!survey->l2)
-		return -ENOMEM;
-	for (uint64_t i = 0; i < size && !ret; i++) {
-		entry = be64_get(l1[i]);
-		survey->guest = i * tables->l2_entries;
-		if (!entry || is_cut_off(survey, survey->guest))
-			continue;
-		if (followed++ > tables->clusters) {
-			find_fault(survey,
-				   "ERROR L1 table with more entries than "
-				   "the file has clusters");
-			ret = survey->silent ? -EFBIG : 0;
-			break;
-		}
-		ret = survey_l1_entry(survey, entry);
+	if (!survey->into)
+		ret = count_snapshot(survey, snapshot);
+	if (ret || is_misplaced(survey, snapshot))
+		return ret;
+	ret = qcow2_tables_walk(survey->tables, NULL, snapshot->l1_offset,
+				snapshot->l1_size, visit_l1_entry, survey);
+	/* The host's, which the first walk will have told. */
+	if (ret != -EIO || (survey->into && survey->tables->unreadable))
+		return ret == -EIO ? 0 : ret;
+	return qcow2_survey_unreadable(survey, "L1");
+}
+
+static int walk_snapshots(struct survey *survey)
+{
+	const struct qcow2_snapshot_table *snapshots =
+		&survey->tables->snapshots;
+	struct qcow2_snapshot_entry snapshot;
+	int ret = 0;
+
+	if (survey->tables->has_data_file && snapshots->count && !survey->into)
+		qcow2_survey_fault(survey,
+				   "ERROR %" PRIu64
+				   " snapshots in image with data "
+				   "file",
+				   snapshots->count);
+	for (uint64_t i = 0; i < snapshots->count && !ret; i++) {
+		snapshot = qcow2_snapshot_table_get(snapshots, i);
+		ret = walk_snapshot(survey, &snapshot);
 	}
+	return ret;
+}
+
+/* Twice: see above. */
+static int walk_trees(struct survey *survey, const be64 *l1, uint64_t size,
+		      bool snapshots)
+{
+	struct qcow2_tables *tables = survey->tables;
+	bool active = survey->active;
+	int ret;
+
+	survey->times = 1;
+	survey->l2 = malloc(tables->cluster_size);
+	ret = qcow2_tables_count(tables, ROOT_ORDER, &survey->roots);
+	if (!survey->l2)
+		ret = -ENOMEM;
+	for (int i = 0; i < 2 && !ret; i++) {
+		survey->into = i;
+		survey->active = active;
+		ret = walk_active(survey, l1, size);
+		survey->active = false;
+		if (!ret && snapshots)
+			ret = walk_snapshots(survey);
+	}
+	qcow2_counts_fini(&survey->roots);
 	free(survey->l2);
 	return ret;
 }
@@ -271,7 +198,7 @@ int qcow2_survey_l1(struct qcow2_tables *tables, const be64 *l1,
 		.silent = true,
 	};
 
-	return survey_tree(&survey, l1, l1_size);
+	return walk_trees(&survey, l1, l1_size, false);
 }
 
 int qcow2_survey_add(struct qcow2_tables *tables, uint64_t offset,
@@ -280,60 +207,14 @@ int qcow2_survey_add(struct qcow2_tables *tables, uint64_t offset,
 	struct survey survey = {
 		.tables = tables,
 		.delta = delta,
+		.times = 1,
 		.silent = true,
 	};
 
-	return count_range(&survey, offset, length);
+	return qcow2_survey_range(&survey, offset, length);
 }
 
 /* --- All of it ------------------------------------------------------------ */
-
-static int survey_snapshot(struct survey *survey,
-			   const struct qcow2_snapshot_entry *snapshot)
-{
-	be64 *l1;
-	int ret;
-
-	if (!is_aligned(snapshot->l1_offset, survey->tables->cluster_size) ||
-	    snapshot->l1_size * sizeof(be64) > QCOW2_L1_BYTES_MAX) {
-		find_fault(survey,
-			   "ERROR snapshot %.*s (%.*s) l1_offset=%#" PRIx64
-			   ": L1 table is not where it can be",
-			   (int)snapshot->id_length, snapshot->id,
-			   (int)snapshot->name_length, snapshot->name,
-			   snapshot->l1_offset);
-		return survey->silent ? -EUCLEAN : 0;
-	}
-	ret = count_range(survey, snapshot->l1_offset,
-			  snapshot->l1_size * sizeof(be64));
-	if (ret)
-		return ret;
-	ret = qcow2_tables_read_l1(survey->tables, snapshot->l1_offset,
-				   snapshot->l1_size, &l1);
-	if (ret)
-		return ret == -ENOMEM ? ret : cannot_read(survey, "L1");
-	ret = survey_tree(survey, l1, snapshot->l1_size);
-	free(l1);
-	return ret;
-}
-
-static int survey_snapshots(struct survey *survey)
-{
-	struct qcow2_tables *tables = survey->tables;
-	struct qcow2_snapshot_entry snapshot;
-	int ret = 0;
-
-	if (tables->has_data_file && tables->snapshots.count)
-		find_fault(survey,
-			   "ERROR %" PRIu64 " snapshots in image with data "
-			   "file",
-			   tables->snapshots.count);
-	for (uint64_t i = 0; i < tables->snapshots.count && !ret; i++) {
-		snapshot = qcow2_snapshot_table_get(&tables->snapshots, i);
-		ret = survey_snapshot(survey, &snapshot);
-	}
-	return ret;
-}
 
 /* Refcount blocks count themselves. */
 static int survey_blocks(struct survey *survey)
@@ -348,63 +229,66 @@ static int survey_blocks(struct survey *survey)
 		if (!entry)
 			continue;
 		if (!is_aligned(entry, tables->cluster_size)) {
-			find_fault(survey,
-				   "ERROR refcount table entry %" PRIu64
-				   " is not cluster aligned or has reserved "
-				   "bits set",
-				   i);
+			qcow2_survey_fault(
+				survey,
+				"ERROR refcount table entry %" PRIu64
+				" is not cluster aligned or has reserved "
+				"bits set",
+				i);
 			continue;
 		}
 		if (offset >> tables->info.cluster_bits >=
 		    tables->counts.clusters) {
-			find_fault(survey,
-				   "ERROR refcount block %" PRIu64
-				   " is outside image",
-				   i);
+			qcow2_survey_fault(survey,
+					   "ERROR refcount block %" PRIu64
+					   " is outside image",
+					   i);
 			continue;
 		}
-		ret = count_range(survey, offset, tables->cluster_size);
+		ret = qcow2_survey_range(survey, offset, tables->cluster_size);
 		if (ret)
 			return ret;
 		count = qcow2_counts_get(&tables->counts,
 					 offset >> tables->info.cluster_bits);
 		if (count != 1)
-			find_fault(survey,
-				   "ERROR refcount block %" PRIu64
-				   " refcount=%" PRIu64,
-				   i, count);
+			qcow2_survey_fault(survey,
+					   "ERROR refcount block %" PRIu64
+					   " refcount=%" PRIu64,
+					   i, count);
 	}
 	return 0;
 }
 
 static int visit_range(void *context, uint64_t offset, uint64_t length)
 {
-	return count_range(context, offset, length);
+	return qcow2_survey_range(context, offset, length);
 }
 
 int qcow2_survey(struct qcow2_tables *tables)
 {
 	const struct qcow2_info *info = &tables->info;
-	struct survey survey = {.tables = tables, .delta = 1, .active = true};
+	struct survey survey = {
+		.tables = tables,
+		.delta = 1,
+		.times = 1,
+		.active = true,
+	};
 	int ret;
 
 	tables->result.total_clusters = div_round_up(info->size,
 						     tables->cluster_size);
-	ret = count_range(&survey, 0, tables->cluster_size);
+	ret = qcow2_survey_range(&survey, 0, tables->cluster_size);
 	if (!ret)
-		ret = count_range(&survey, info->l1_offset,
-				  info->l1_size * sizeof(be64));
+		ret = qcow2_survey_range(&survey, info->l1_offset,
+					 info->l1_size * sizeof(be64));
 	if (!ret)
-		ret = survey_tree(&survey, tables->l1, info->l1_size);
-	survey.active = false;
+		ret = walk_trees(&survey, tables->l1, info->l1_size, true);
 	if (!ret)
-		ret = survey_snapshots(&survey);
+		ret = qcow2_survey_range(&survey, info->snapshots_offset,
+					 tables->snapshots.length);
 	if (!ret)
-		ret = count_range(&survey, info->snapshots_offset,
-				  tables->snapshots.length);
-	if (!ret)
-		ret = count_range(&survey, info->reftable_offset,
-				  tables->reftable_count * sizeof(be64));
+		ret = qcow2_survey_range(&survey, info->reftable_offset,
+					 tables->reftable_count * sizeof(be64));
 	if (!ret)
 		ret = qcow2_bitmap_walk(tables, visit_range, &survey);
 	return ret ? ret : survey_blocks(&survey);
@@ -415,16 +299,15 @@ int qcow2_survey_guest(struct qcow2_tables *tables)
 	struct survey survey = {
 		.tables = tables,
 		.delta = 1,
+		.times = 1,
 		.silent = true,
 		.active = true,
 	};
 	int ret;
 
-	ret = count_range(&survey, 0, tables->cluster_size);
+	ret = qcow2_survey_range(&survey, 0, tables->cluster_size);
 	if (!ret)
-		ret = survey_tree(&survey, tables->l1, tables->info.l1_size);
-	survey.active = false;
-	if (!ret)
-		ret = survey_snapshots(&survey);
+		ret = walk_trees(&survey, tables->l1, tables->info.l1_size,
+				 true);
 	return ret ? ret : qcow2_bitmap_walk(tables, visit_range, &survey);
 }

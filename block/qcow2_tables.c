@@ -13,14 +13,23 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* So much in any case, and more where the file is larger than that. */
+#define COUNTS_MIN (32 * MIB)
+#define BUDGET_MIN (64 * MIB)
+
+/* Nobody reads more than that, and it would take its time. */
+#define TOLD_MAX 100000
+
+#define WALK_CHUNK (64 * KIB)
+
 static int load_table(struct qcow2_tables *tables, uint64_t offset,
 		      uint64_t count, be64 **ret_entries)
 {
 	*ret_entries = calloc(count + 1, sizeof(be64));
 	if (!*ret_entries)
 		return -ENOMEM;
-	return file_read(tables->file, *ret_entries, count * sizeof(be64),
-			 offset);
+	return file_read_sparse(tables->file, *ret_entries,
+				count * sizeof(be64), offset);
 }
 
 static void set_geometry(struct qcow2_tables *tables)
@@ -61,9 +70,17 @@ static int load(struct qcow2_tables *tables)
 						info->snapshot_count,
 						&tables->snapshots);
 	if (!ret)
-		ret = qcow2_counts_init(&tables->counts, info->cluster_bits,
-					info->refcount_order, tables->clusters);
+		ret = qcow2_tables_count(tables, info->refcount_order,
+					 &tables->counts);
 	return ret;
+}
+
+/* A page of counts is worth a cluster of the file, or some. */
+int qcow2_tables_count(const struct qcow2_tables *tables, unsigned int order,
+		       struct qcow2_counts *ret_counts)
+{
+	return qcow2_counts_init(ret_counts, order, tables->clusters,
+				 COUNTS_MIN + file_allocated(tables->file) / 8);
 }
 
 int qcow2_tables_init(struct qcow2_tables *tables, struct file *file,
@@ -80,6 +97,7 @@ int qcow2_tables_init(struct qcow2_tables *tables, struct file *file,
 		.file = file,
 		.name = name,
 		.end = UINT64_MAX,
+		.budget = BUDGET_MIN + 16 * file_allocated(file),
 	};
 	ret = qcow2_header_read(file, &options, &tables->info, err);
 	if (ret)
@@ -102,19 +120,121 @@ void qcow2_tables_fini(struct qcow2_tables *tables)
 	qcow2_counts_fini(&tables->counts);
 }
 
-void qcow2_tables_tell(const struct qcow2_tables *tables, const char *format,
-		       ...)
+int qcow2_tables_failed(const struct qcow2_tables *tables, int code,
+			struct err *err)
+{
+	if (code == -EUCLEAN)
+		return err_set(err, EUCLEAN,
+			       "the bitmaps of %s cannot be right",
+			       tables->name);
+	if (code == -EFBIG)
+		return err_set(err, EFBIG,
+			       "the tables of %s claim far more than is in the "
+			       "file, which cannot be right",
+			       tables->name);
+	return err_errno(err, -code, "cannot check %s", tables->name);
+}
+
+void qcow2_tables_vtell(struct qcow2_tables *tables, const char *format,
+			va_list args)
 {
 	const struct qcow2_check_options *options = tables->options;
 	char line[256];
+
+	if (!options || !options->tell || tables->told++ > TOLD_MAX)
+		return;
+	if (tables->told > TOLD_MAX)
+		format = "What else there is, is counted but not told.";
+	vsnprintf(line, sizeof(line), format, args);
+	options->tell(options->context, line);
+}
+
+void qcow2_tables_tell(struct qcow2_tables *tables, const char *format, ...)
+{
 	va_list args;
 
-	if (!options || !options->tell)
-		return;
 	va_start(args, format);
-	vsnprintf(line, sizeof(line), format, args);
+	qcow2_tables_vtell(tables, format, args);
 	va_end(args);
-	options->tell(options->context, line);
+}
+
+/* --- Reading -------------------------------------------------------------- */
+
+int qcow2_tables_spend(struct qcow2_tables *tables, uint64_t bytes)
+{
+	if (bytes > tables->budget)
+		return -EFBIG;
+	tables->budget -= bytes;
+	return 0;
+}
+
+bool qcow2_tables_is_hole(struct qcow2_tables *tables, uint64_t offset,
+			  uint64_t length)
+{
+	/* Many tables may be in one that is large. */
+	if (offset < tables->hole || offset >= tables->hole_end) {
+		tables->hole = offset;
+		tables->hole_end = file_find_data(tables->file, offset,
+						  UINT64_MAX);
+	}
+	return length <= tables->hole_end - offset;
+}
+
+int qcow2_tables_read(struct qcow2_tables *tables, void *buffer,
+		      uint64_t length, uint64_t offset)
+{
+	uint64_t data = file_find_data(tables->file, offset, offset + length);
+	uint64_t hole = data - offset;
+	int ret = 0;
+
+	memset(buffer, 0, hole);
+	if (hole < length)
+		ret = qcow2_tables_spend(tables, length - hole);
+	if (!ret && hole < length)
+		ret = file_read(tables->file, (uint8_t *)buffer + hole,
+				length - hole, data);
+	return ret;
+}
+
+static int walk_chunk(const be64 *chunk, uint64_t first, uint64_t count,
+		      int (*visit)(void *context, uint64_t index,
+				   uint64_t entry),
+		      void *context)
+{
+	int ret = 0;
+
+	for (uint64_t i = 0; i < count && !ret; i++)
+		if (be64_get(chunk[i]))
+			ret = visit(context, first + i, be64_get(chunk[i]));
+	return ret;
+}
+
+int qcow2_tables_walk(struct qcow2_tables *tables, const be64 *entries,
+		      uint64_t offset, uint64_t size,
+		      int (*visit)(void *context, uint64_t index,
+				   uint64_t entry),
+		      void *context)
+{
+	uint64_t end = offset + size * sizeof(be64), at = offset, length;
+	be64 *chunk;
+	int ret = 0;
+
+	if (entries)
+		return walk_chunk(entries, 0, size, visit, context);
+	chunk = malloc(WALK_CHUNK);
+	if (!chunk)
+		return -ENOMEM;
+	for (; at < end && !ret; at += length) {
+		at = align_down(file_find_data(tables->file, at, end),
+				sizeof(be64));
+		length = min_u64(end - at, WALK_CHUNK);
+		ret = qcow2_tables_read(tables, chunk, length, at);
+		if (!ret)
+			ret = walk_chunk(chunk, (at - offset) / sizeof(be64),
+					 length / sizeof(be64), visit, context);
+	}
+	free(chunk);
+	return ret;
 }
 
 /* --- Entries -------------------------------------------------------------- */
@@ -123,8 +243,8 @@ void qcow2_tables_tell(const struct qcow2_tables *tables, const char *format,
 bool qcow2_tables_is_outside(const struct qcow2_tables *tables, uint64_t offset,
 			     uint64_t length)
 {
-	return offset + length >=
-	       file_size(tables->file) + tables->cluster_size;
+	return !range_fits(offset, length,
+			   file_size(tables->file) + tables->cluster_size - 1);
 }
 
 struct qcow2_entry qcow2_tables_entry(const struct qcow2_tables *tables,
@@ -196,7 +316,8 @@ int qcow2_tables_read_l1(const struct qcow2_tables *tables, uint64_t offset,
 	*ret_l1 = calloc(size + 1, sizeof(be64));
 	if (!*ret_l1)
 		return -ENOMEM;
-	ret = file_read(tables->file, *ret_l1, size * sizeof(be64), offset);
+	ret = file_read_sparse(tables->file, *ret_l1, size * sizeof(be64),
+			       offset);
 	if (ret) {
 		free(*ret_l1);
 		*ret_l1 = NULL;

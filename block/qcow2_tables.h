@@ -9,7 +9,8 @@
  *   qcow2_counts.c	    how often each cluster is referred to
  *   qcow2_snapshot_table.c   the list of internal snapshots, as bytes
  *   qcow2_tables.c	    loading all that the header leads to
- *   qcow2_survey.c	    counting what the tables refer to
+ *   qcow2_survey_l2.c	    counting what an L2 table refers to
+ *   qcow2_survey.c	    counting what all tables refer to
  *   qcow2_bitmap_walk.c    what dirty bitmaps refer to
  *   qcow2_compare.c	    comparing that with the refcounts
  *   qcow2_check.c	    checks and repairs
@@ -24,29 +25,31 @@
 #ifndef BLOCK_QCOW2_TABLES_H
 #define BLOCK_QCOW2_TABLES_H
 
+#include <stdarg.h>
+
 #include "block/qcow2.h"
 #include "block/qcow2_check.h"
 
 /* --- qcow2_counts.c ------------------------------------------------------- */
 
 /*
- * A number per cluster, as wide as the image's refcounts, and kept in the form
- * of refcount blocks that follow each other.
+ * A number per cluster, each 1 << order bits wide, in pages that have the form
+ * of refcount blocks. Takes memory for what is not 0, up to a bound.
  */
 struct qcow2_counts {
-	uint8_t *blocks;
-	uint64_t bytes;	   /* of blocks: whole clusters */
-	uint64_t clusters; /* that are counted: [0, clusters) */
-	unsigned int cluster_bits;
+	uint8_t **pages; /* NULL: all 0 */
+	uint64_t page_count;
+	uint64_t pages_left; /* that may still get memory */
+	uint64_t clusters;   /* that are counted: [0, clusters) */
 	unsigned int order;
 };
 
 /* More clusters than that are not counted, as in QEMU. */
 #define QCOW2_COUNTS_MAX INT32_MAX
 
-/* -EFBIG, -ENOMEM. */
-int qcow2_counts_init(struct qcow2_counts *counts, unsigned int cluster_bits,
-		      unsigned int order, uint64_t clusters);
+/* -EFBIG, -ENOMEM; qcow2_counts_fini() follows in any case. */
+int qcow2_counts_init(struct qcow2_counts *counts, unsigned int order,
+		      uint64_t clusters, uint64_t bytes_max);
 void qcow2_counts_fini(struct qcow2_counts *counts);
 void qcow2_counts_clear(struct qcow2_counts *counts);
 
@@ -55,15 +58,22 @@ int qcow2_counts_grow(struct qcow2_counts *counts, uint64_t clusters);
 
 /* What is not counted is 0. */
 uint64_t qcow2_counts_get(const struct qcow2_counts *counts, uint64_t cluster);
-void qcow2_counts_set(struct qcow2_counts *counts, uint64_t cluster,
-		      uint64_t count);
+
+/* Of one that is counted. -EFBIG: that is past the bound. -ENOMEM. */
+int qcow2_counts_set(struct qcow2_counts *counts, uint64_t cluster,
+		     uint64_t count);
 uint64_t qcow2_counts_max(const struct qcow2_counts *counts);
 
-/* One refcount block's worth of them; NULL past the end. */
-const uint8_t *qcow2_counts_block(const struct qcow2_counts *counts,
-				  uint64_t index);
-bool qcow2_counts_block_is_empty(const struct qcow2_counts *counts,
-				 uint64_t index);
+/* The first one in [cluster, end) that is not 0; if none, where that ends. */
+uint64_t qcow2_counts_next(const struct qcow2_counts *counts, uint64_t cluster,
+			   uint64_t end);
+
+/* The last one that is not 0, plus 1. */
+uint64_t qcow2_counts_end(const struct qcow2_counts *counts);
+
+/* In the form of refcount blocks, from a whole byte on; 0 past the end. */
+void qcow2_counts_copy(const struct qcow2_counts *counts, uint64_t first,
+		       uint64_t length, uint8_t *ret_bytes);
 
 /* --- qcow2_snapshot_table.c ----------------------------------------------- */
 
@@ -135,6 +145,13 @@ struct qcow2_tables {
 	uint64_t end;	     /* clusters of the disk that the new state keeps */
 	bool switching;	     /* the header may be the old one or the new one */
 	uint64_t unreadable; /* L1 and L2 tables that the host cannot read */
+	uint64_t told;	     /* findings */
+	/*
+	 * Bytes that may still be read of tables, in sum. Tables do not
+	 * overlap, unless somebody wants to keep us busy.
+	 */
+	uint64_t budget;
+	uint64_t hole, hole_end; /* a hole of the file, or nothing */
 	const struct qcow2_check_options *options; /* NULL: tell nobody */
 };
 
@@ -143,9 +160,34 @@ int qcow2_tables_init(struct qcow2_tables *tables, struct file *file,
 		      const char *name, struct err *err);
 void qcow2_tables_fini(struct qcow2_tables *tables);
 
-/* Tells one finding. */
+/* A survey, or a comparison, ended with @code: says so, and returns it. */
+int qcow2_tables_failed(const struct qcow2_tables *tables, int code,
+			struct err *err);
+
+/* For what counts clusters of this file: bounded by what it takes on disk. */
+int qcow2_tables_count(const struct qcow2_tables *tables, unsigned int order,
+		       struct qcow2_counts *ret_counts);
+
+/* Tells one finding. Of very many, only the first are told. */
 __attribute__((format(printf, 2, 3))) void qcow2_tables_tell(
-	const struct qcow2_tables *tables, const char *format, ...);
+	struct qcow2_tables *tables, const char *format, ...);
+
+void qcow2_tables_vtell(struct qcow2_tables *tables, const char *format,
+			va_list args);
+
+/*
+ * Work that grows with what the image claims, not with what there is: so many
+ * bytes of it. -EFBIG: that is enough.
+ */
+int qcow2_tables_spend(struct qcow2_tables *tables, uint64_t bytes);
+
+/* Is there nothing but zeroes, as the host knows without a look? */
+bool qcow2_tables_is_hole(struct qcow2_tables *tables, uint64_t offset,
+			  uint64_t length);
+
+/* Reads tables; holes cost nothing. -EFBIG: see above. */
+int qcow2_tables_read(struct qcow2_tables *tables, void *buffer,
+		      uint64_t length, uint64_t offset);
 
 struct qcow2_entry qcow2_tables_entry(const struct qcow2_tables *tables,
 				      const be64 *l2, uint64_t index);
@@ -158,6 +200,17 @@ bool qcow2_tables_has_cluster(const struct qcow2_tables *tables,
 bool qcow2_tables_is_lost(const struct qcow2_tables *tables,
 			  struct qcow2_entry entry);
 bool qcow2_tables_is_lost_l1(const struct qcow2_tables *tables, uint64_t entry);
+
+/*
+ * Calls @visit with each entry of a table that is not 0, until it fails. The
+ * table is @entries, or if that is NULL the one at @offset in the file, where
+ * it is aligned.
+ */
+int qcow2_tables_walk(struct qcow2_tables *tables, const be64 *entries,
+		      uint64_t offset, uint64_t size,
+		      int (*visit)(void *context, uint64_t index,
+				   uint64_t entry),
+		      void *context);
 
 /* An L1 table as it is in the file. The caller frees it. */
 int qcow2_tables_read_l1(const struct qcow2_tables *tables, uint64_t offset,
@@ -203,7 +256,7 @@ int qcow2_survey_add(struct qcow2_tables *tables, uint64_t offset,
  * Calls @visit with each range of the file that the image's bitmaps take, until
  * it fails; none if nobody vouches for them. -EUCLEAN: they cannot be right.
  */
-int qcow2_bitmap_walk(const struct qcow2_tables *tables,
+int qcow2_bitmap_walk(struct qcow2_tables *tables,
 		      int (*visit)(void *context, uint64_t offset,
 				   uint64_t length),
 		      void *context);
@@ -234,10 +287,9 @@ int qcow2_tables_read_block(const struct qcow2_tables *tables, uint64_t index,
  */
 struct qcow2_rebuild {
 	struct qcow2_tables *tables;
-	uint8_t *used; /* a bit per cluster that the old state refers to */
-	uint64_t used_clusters; /* that @used has bits for */
-	uint64_t cursor;	/* nothing is free below */
-	uint64_t *blocks;	/* offsets of refcount blocks; 0: none */
+	struct qcow2_counts used; /* 1: the old state refers to the cluster */
+	uint64_t cursor;	  /* nothing is free below */
+	uint64_t *blocks;	  /* offsets of refcount blocks; 0: none */
 	uint64_t block_count;
 	uint64_t reftable_offset, reftable_clusters;
 };

@@ -62,11 +62,24 @@ static bool is_known(const struct plan *plan, const struct test_sight *now)
 	       is_after(plan, &changed);
 }
 
+/* A write that was not flushed is in a raw data file, but not in the tables. */
+static bool is_half_poked(const struct test_sight *now, struct file *data)
+{
+	uint8_t sector[BLOCK_SECTOR];
+
+	if (!now->raw_size || now->disk[POKED_SECTOR] == POKED_VALUE)
+		return false;
+	file_read(data, sector, sizeof(sector), POKED_SECTOR * BLOCK_SECTOR);
+	return test_sector_value(sector) == POKED_VALUE;
+}
+
 static bool look(const struct plan *plan, struct test_files *files,
 		 struct test_sight *ret)
 {
 	bool right = test_sight_make(files, ret);
 
+	if (!poked && is_half_poked(ret, files->file[TEST_DATA]))
+		ret->errors--;
 	if (poked)
 		right = right && ret->disk[POKED_SECTOR] == POKED_VALUE;
 	/* It was not flushed, or that is known now. */
