@@ -404,14 +404,13 @@ int block_write_compressed(struct block *block, uint64_t offset,
 	return ret;
 }
 
-int block_commit(struct block *block,
-		 int (*progress)(void *context, uint64_t done, uint64_t total),
-		 void *context, struct err *err)
+int block_commit(struct block *block, const struct block_commit *how,
+		 struct err *err)
 {
 	int ret;
 
 	alone_begin(block);
-	ret = commit_image(block->top, progress, context, err);
+	ret = commit_image(block->top, how, err);
 	alone_end(block);
 	return ret;
 }

@@ -50,8 +50,9 @@ struct block_options {
 				    snapshot, read_only; NULL: as it is now */
 	uint64_t l2_cache_size;	 /* bytes; 0: the default */
 	bool read_only;
-	bool snapshot;	    /* writes go to a nameless overlay */
-	bool write_backing; /* the image's backing file, too: for tools */
+	bool snapshot;		  /* writes go to a nameless overlay */
+	unsigned int write_depth; /* a backing file that is written, too: 1 is
+				     the image's own; 0: none; for tools */
 	bool no_lock; /* open it although others may be writing: for tools */
 	/*
 	 * Qcow2 says of what was zeroed or discarded that it is zeroes, even

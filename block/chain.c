@@ -92,9 +92,9 @@ static int check_new(const struct image *top, const struct image *image,
 
 /* Opens what @image names, and hangs it below @image. */
 static int open_backing(const struct image *top, struct image *image,
-			const struct block_options *disk, struct err *err)
+			const struct block_options *disk, bool read_only,
+			struct err *err)
 {
-	bool read_only = !(disk->write_backing && image == top);
 	enum block_format format;
 	char *path, *name;
 	int ret;
@@ -124,13 +124,15 @@ static int open_backing(const struct image *top, struct image *image,
 static int open_all_backing(struct image *top, const struct block_options *disk,
 			    struct err *err)
 {
+	unsigned int depth = 0;
 	int ret;
 
 	if (disk->backing == BLOCK_BACKING_IGNORED)
 		return 0;
 	for (struct image *image = top; image->backing_ref.name[0];
 	     image = image->backing) {
-		ret = open_backing(top, image, disk, err);
+		ret = open_backing(top, image, disk,
+				   ++depth != disk->write_depth, err);
 		if (ret)
 			return ret;
 	}
@@ -183,7 +185,7 @@ int chain_open(const struct block_options *options, struct image **ret_top,
 	       struct err *err)
 {
 	bool read_only = options->read_only || options->snapshot;
-	struct image *top;
+	struct image *top, *image;
 	int ret;
 
 	ret = open_image(options->path, options->path, options->format, options,
@@ -193,10 +195,8 @@ int chain_open(const struct block_options *options, struct image **ret_top,
 	ret = open_all_backing(top, options, err);
 	if (!ret && options->snapshot && !options->read_only)
 		ret = open_overlay(top, options, &top, err);
-	if (!ret)
-		ret = begin(top, err);
-	if (!ret && options->write_backing && top->backing)
-		ret = begin(top->backing, err);
+	for (image = top; !ret && image; image = image->backing)
+		ret = begin(image, err);
 	if (ret) {
 		image_close(top);
 		return ret;

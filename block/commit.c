@@ -14,8 +14,8 @@
 
 #define COMMIT_CHUNK (1 * MIB)
 
-static int copy_data(struct image *top, uint64_t offset, uint64_t length,
-		     uint8_t *buffer)
+static int copy_data(struct image *top, struct image *base, uint64_t offset,
+		     uint64_t length, uint8_t *buffer)
 {
 	struct iovec iov = {buffer, length};
 	struct cursor cursor = cursor_make(&iov, 1);
@@ -25,12 +25,26 @@ static int copy_data(struct image *top, uint64_t offset, uint64_t length,
 	if (ret)
 		return ret;
 	cursor = cursor_make(&iov, 1);
-	return image_write(top->backing, offset, length, &cursor);
+	return image_write(base, offset, length, &cursor);
+}
+
+/*
+ * Does something above @base say what is there? Where nobody has anything, that
+ * may be the end of an image between.
+ */
+static bool is_above(const struct image *top, const struct image *base,
+		     const struct extent *extent, uint64_t offset)
+{
+	for (; top != base; top = top->backing)
+		if (extent->image == top ||
+		    (!extent->image && offset >= top->size))
+			return true;
+	return false;
 }
 
 /* The front of [offset, top->size); *ret_length says how much that was. */
-static int commit_extent(struct image *top, uint64_t offset, uint8_t *buffer,
-			 uint64_t *ret_length)
+static int commit_extent(struct image *top, struct image *base, uint64_t offset,
+			 uint8_t *buffer, uint64_t *ret_length)
 {
 	uint64_t length = min_u64(top->size - offset, COMMIT_CHUNK);
 	struct extent extent;
@@ -40,54 +54,54 @@ static int commit_extent(struct image *top, uint64_t offset, uint8_t *buffer,
 	if (ret)
 		return ret;
 	*ret_length = extent.length;
-	if (extent.image != top)
+	if (!is_above(top, base, &extent, offset))
 		return 0;
 	if (extent.kind == BLOCK_EXTENT_ZERO)
-		return top->backing->ops->write_zeroes(top->backing, offset,
-						       extent.length, true);
-	return copy_data(top, offset, extent.length, buffer);
+		return base->ops->write_zeroes(base, offset, extent.length,
+					       true);
+	return copy_data(top, base, offset, extent.length, buffer);
 }
 
-static int commit_all(struct image *top,
-		      int (*progress)(void *context, uint64_t done,
-				      uint64_t total),
-		      void *context)
+static int commit_all(struct image *top, struct image *base,
+		      const struct block_commit *how)
 {
 	uint8_t *buffer = malloc(COMMIT_CHUNK);
 	uint64_t length;
 	int ret = buffer ? 0 : -ENOMEM;
 
 	for (uint64_t at = 0; at < top->size && !ret; at += length) {
-		ret = commit_extent(top, at, buffer, &length);
-		if (!ret && progress)
-			ret = progress(context, at + length, top->size);
+		ret = commit_extent(top, base, at, buffer, &length);
+		if (!ret && how->progress)
+			ret = how->progress(how->context, at + length,
+					    top->size);
 	}
 	free(buffer);
 	if (MUTANT(NO_BARRIER_BEFORE_EMPTY))
 		return ret;
-	return ret ? ret : top->backing->ops->flush(top->backing);
+	return ret ? ret : base->ops->flush(base);
 }
 
-int commit_image(struct image *top,
-		 int (*progress)(void *context, uint64_t done, uint64_t total),
-		 void *context, struct err *err)
+int commit_image(struct image *top, const struct block_commit *how,
+		 struct err *err)
 {
-	struct image *backing = top->backing;
+	struct image *base = top;
 	int ret = 0;
 
-	if (!backing)
-		return err_set(err, ENOTSUP, "%s has no backing file",
+	for (unsigned int i = 0; i < how->depth && base; i++)
+		base = base->backing;
+	if (!base)
+		return err_set(err, ENOTSUP, "%s has no such backing file",
 			       top->name);
-	if (top->read_only || backing->read_only)
+	if (top->read_only || base->read_only)
 		return err_set(err, EROFS, "%s is open for reading only",
-			       top->read_only ? top->name : backing->name);
-	if (backing->size < top->size)
-		ret = backing->ops->resize(backing, top->size, err);
+			       top->read_only ? top->name : base->name);
+	if (base->size < top->size)
+		ret = base->ops->resize(base, top->size, err);
 	if (ret)
 		return ret;
-	ret = commit_all(top, progress, context);
+	ret = commit_all(top, base, how);
 	if (ret)
 		return err_errno(err, -ret, "cannot commit %s to %s", top->name,
-				 backing->name);
-	return top->ops->empty(top, err);
+				 base->name);
+	return how->keep || how->depth > 1 ? 0 : top->ops->empty(top, err);
 }

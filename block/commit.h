@@ -7,8 +7,7 @@
 #include "block/image.h"
 
 /* What block_commit() does, under the disk's lock. */
-int commit_image(struct image *top,
-		 int (*progress)(void *context, uint64_t done, uint64_t total),
-		 void *context, struct err *err);
+int commit_image(struct image *top, const struct block_commit *how,
+		 struct err *err);
 
 #endif

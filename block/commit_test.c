@@ -18,13 +18,14 @@ static void commit(void)
 {
 	struct block_options options = {
 		.path = "image",
-		.write_backing = true,
+		.write_depth = 1,
 	};
+	struct block_commit how = {.depth = 1};
 	struct block *block;
 	struct err err = {""};
 
 	REQUIRE(!block_open(&options, &block, &err));
-	if (!CHECK(!block_commit(block, NULL, NULL, &err)))
+	if (!CHECK(!block_commit(block, &how, &err)))
 		printf("# %s\n", err.text);
 	CHECK_EQUAL(block_close(block), 0);
 }

@@ -164,15 +164,22 @@ int block_write_compressed(struct block *block, uint64_t offset,
 int block_resize(struct block *block, uint64_t size, struct err *err);
 
 /*
- * Writes what the topmost image has into its backing file, which has to be open
- * for writing (block_options.write_backing) and is made longer if need be; when
- * that is durable, empties the topmost image. @progress, if not NULL, hears how
- * far it is, in bytes of the disk, and ends it by anything but 0, which is
- * returned then. Safe to cut short: nothing is lost.
+ * Writes what the topmost image, and any between, have into a backing file of
+ * it, which has to be open for writing and is made longer if need be; when that
+ * is durable, empties the topmost image, unless it is to be kept or others are
+ * between. @progress, if not NULL, hears how far it is, in bytes of the disk,
+ * and ends it by anything but 0, which is returned then. Safe to cut short: the
+ * disk is the same at any time.
  */
-int block_commit(struct block *block,
-		 int (*progress)(void *context, uint64_t done, uint64_t total),
-		 void *context, struct err *err);
+struct block_commit {
+	unsigned int
+		depth; /* of that backing file: block_options.write_depth */
+	bool keep;     /* the topmost image stays as it is */
+	int (*progress)(void *context, uint64_t done, uint64_t total);
+	void *context;
+};
+int block_commit(struct block *block, const struct block_commit *how,
+		 struct err *err);
 
 /*
  * Writes into the topmost image what it would no longer show if it lay over

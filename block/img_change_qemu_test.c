@@ -49,6 +49,29 @@ static void images_are_converted_the_same(void)
 	test_img_compare_changes(commands, ARRAY_LENGTH(commands));
 }
 
+/* What lies below the target must not show where the source is empty. */
+static void images_are_filled_the_same(void)
+{
+	static const char *const commands[] = {
+		"qemu-img convert -n -O qcow2 odd.qcow2 x",
+		"qemu-img convert -n -O qcow2 base.qcow2 x",
+		"qemu-img convert -n -c -O qcow2 packed.qcow2 x",
+		"qemu-img convert -n -o compat=1.1 -O qcow2 odd.qcow2 x",
+	};
+
+	if (!test_img_ready())
+		return;
+	CHECK(!test_shell("qemu-img convert -O qcow2 holes.raw below && "
+			  "qemu-img create -f qcow2 -b below -F qcow2 before "
+			  "2M"));
+	test_img_compare_changes(commands, ARRAY_LENGTH(commands));
+	/* Its manual says so, too. */
+	CHECK_EQUAL(test_img_ours("qemu-img convert -n --target-is-zero "
+				  "-O qcow2 odd.qcow2 before"),
+		    1);
+	test_shell("rm before below");
+}
+
 static void parts_are_copied_the_same(void)
 {
 	static const char *const commands[] = {
@@ -137,6 +160,43 @@ static void backing_files_are_changed_the_same(void)
 	test_img_compare_changes(commands, ARRAY_LENGTH(commands));
 	test_shell("rm before");
 	test_img_compare("qemu-img commit base.qcow2");
+	test_img_compare("qemu-img commit -b missing top.qcow2");
+}
+
+/* Into its backing file and the one below, with the overlay as it was. */
+static void overlays_are_kept(void)
+{
+	static const char *const how[] = {"-d", "-b middle.qcow2",
+					  "-b base.qcow2"};
+
+	if (!test_img_ready())
+		return;
+	for (size_t i = 0; i < ARRAY_LENGTH(how) && !test_failed; i++) {
+		char command[64];
+
+		CHECK(!test_shell(
+			"mkdir c && cp base.qcow2 c && cd c && "
+			"qemu-img create -f qcow2 -b base.qcow2 -F qcow2 "
+			"middle.qcow2 900k && qemu-img create -f qcow2 "
+			"-b middle.qcow2 -F qcow2 top.qcow2 3M && "
+			"qemu-io -c 'write -P 7 0 100k' -c 'write -z 200k 64k' "
+			"middle.qcow2 && "
+			"qemu-io -c 'write -P 8 64k 64k' top.qcow2 && "
+			"qemu-img convert top.qcow2 top.raw && cp -r . ../d"));
+		CHECK(!test_shell("cd d && qemu-img commit %s top.qcow2",
+				  how[i]));
+		snprintf(command, sizeof(command),
+			 "qemu-img commit %s top.qcow2", how[i]);
+		CHECK(!chdir("c"));
+		CHECK_EQUAL(test_img_ours(command), 0);
+		CHECK(!chdir(".."));
+		CHECK(!test_shell("for i in top middle base; do "
+				  "qemu-img compare c/$i.qcow2 d/$i.qcow2 "
+				  "&& qemu-img check c/$i.qcow2 || exit 1; "
+				  "done; qemu-img compare c/top.qcow2 "
+				  "c/top.raw"));
+		test_shell("rm -r c d");
+	}
 }
 
 /* The chain shows the same, and the overlay has nothing any more. */
@@ -182,11 +242,13 @@ int main(int argc, char **argv)
 	static const struct test tests[] = {
 		TEST(images_are_made_the_same),
 		TEST(images_are_converted_the_same),
+		TEST(images_are_filled_the_same),
 		TEST(parts_are_copied_the_same),
 		TEST(snapshots_are_the_same),
 		TEST(images_are_resized_the_same),
 		TEST(backing_files_are_changed_the_same),
 		TEST(overlays_are_committed),
+		TEST(overlays_are_kept),
 		TEST(bench_walks_the_same),
 	};
 

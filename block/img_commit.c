@@ -1,14 +1,17 @@
 /*
  * block/img_commit.c - `alcor img commit`: an overlay's changes go down into
- * its backing file.
+ * its backing file, or with -b into one further down.
  *
- * The overlay is emptied afterwards, with -d too: it reads the same. It may be
- * interrupted at any time; then it has to be done again, nothing is lost.
+ * The overlay is emptied afterwards, unless -d or -b is given: it reads the
+ * same in any case. It may be interrupted at any time; then it has to be done
+ * again, nothing is lost.
  */
 #include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
+#include "block/backing.h"
 #include "block/img_command.h"
 #include "block/img_disk.h"
 #include "block/img_progress.h"
@@ -35,35 +38,63 @@ static int show(void *context, uint64_t done, uint64_t total)
 	return img_stop ? -ECANCELED : 0;
 }
 
-static int check_base(const struct img_disk *disk, const char *base)
+/* Is this what the image calls its backing file, or where that is? */
+static bool is_name_of_backing(const struct image *image, const char *name)
 {
-	const struct image *image = disk->top;
+	char *path;
+	bool same;
 
-	if (!base || !strcmp(base, image->backing_ref.name))
-		return 0;
-	for (; image; image = image->backing)
-		if (!strcmp(base, image->backing_ref.name))
-			return img_failed("-b can only name the backing file "
-					  "of '%s' itself, %s",
-					  disk->top->name,
-					  disk->top->backing_ref.name);
-	return img_failed("Did not find '%s' in the backing chain of '%s'",
-			  base, disk->top->name);
+	if (!strcmp(name, image->backing_ref.name))
+		return true;
+	path = backing_path(image->name, image->backing_ref.name);
+	same = path && !strcmp(name, path);
+	free(path);
+	return same;
 }
 
-static int commit(struct img_disk *disk, const struct img_args *args)
+/* How far down the backing file is that -b names. */
+static int find_depth(const struct img_open *open, const char *base,
+		      unsigned int *ret_depth)
+{
+	struct img_open look = *open;
+	struct img_disk disk;
+	const struct image *image;
+	int ret = IMG_OK;
+
+	*ret_depth = 1;
+	if (!base)
+		return IMG_OK;
+	if (img_disk_begin(&disk, &look))
+		return IMG_FAILED;
+	for (image = disk.top; image->backing; image = image->backing) {
+		if (is_name_of_backing(image, base))
+			break;
+		++*ret_depth;
+	}
+	if (!image->backing)
+		ret = img_failed("Did not find '%s' in the backing chain of "
+				 "'%s'",
+				 base, open->path);
+	return img_disk_finish(&disk, open->path, ret);
+}
+
+static int commit(struct img_disk *disk, const struct img_args *args,
+		  unsigned int depth)
 {
 	struct img_progress progress;
+	struct block_commit how = {
+		.depth = depth,
+		.keep = img_args_has(args, 'b') || img_args_has(args, 'd'),
+		.progress = show,
+		.context = &progress,
+	};
 	struct err err;
 	int ret;
 
 	if (!disk->top->backing)
 		return img_failed("Image does not have a backing file");
-	ret = check_base(disk, img_args_value(args, 'b'));
-	if (ret)
-		return ret;
 	img_progress_start(&progress, args, disk->size);
-	ret = block_commit(disk->block, show, &progress, &err);
+	ret = block_commit(disk->block, &how, &err);
 	img_progress_stop(&progress);
 	if (ret == -ECANCELED)
 		return img_failed("interrupted; the disk is as it was, and the "
@@ -77,14 +108,15 @@ static int commit_run(const struct img_args *args)
 	struct img_disk disk;
 	int ret;
 
-	if (img_open_operand(&open, args, 0, 't'))
+	if (img_open_operand(&open, args, 0, 't') ||
+	    find_depth(&open, img_args_value(args, 'b'), &open.write_depth))
 		return IMG_FAILED;
 	open.writable = true;
-	open.write_backing = true;
 	if (img_disk_begin(&disk, &open))
 		return IMG_FAILED;
 	img_stop_catch();
-	ret = img_disk_finish(&disk, open.path, commit(&disk, args));
+	ret = img_disk_finish(&disk, open.path,
+			      commit(&disk, args, open.write_depth));
 	if (!ret && !img_args_has(args, 'q'))
 		printf("Image committed.\n");
 	img_stop_finish();

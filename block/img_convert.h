@@ -29,7 +29,8 @@ struct convert {
 	uint64_t
 		sparse_size; /* runs of zeroes are found from here on; 0: not */
 	bool target_is_zero; /* zeroes need not be written */
-	bool target_has_backing; /* what the source's top lacks is not copied */
+	bool target_has_backing; /* as the source has: what the source's top
+				    lacks is not copied */
 	bool compress;
 	enum qcow2_compression compression;
 	unsigned int workers;

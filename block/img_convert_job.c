@@ -27,7 +27,6 @@ static int create_target(struct convert_job *job)
 
 	if (!create->has_size)
 		create->size = job->convert.size;
-	job->convert.target_has_backing = create->backing;
 	img_create_choose(create, job->convert.compress);
 	if (img_create_make(create, &err))
 		return img_failed("%s: error while converting %s: %s",
@@ -55,6 +54,7 @@ static int open_target(struct convert_job *job)
 	open.format = img_format_name(create->format);
 	open.writable = true;
 	open.no_lock = false;
+	open.explicit_zeroes = img_is_qemu_img();
 	if (job->is_made)
 		open.backing = BLOCK_BACKING_ON;
 	if (create->data_file) {
@@ -67,8 +67,10 @@ static int open_target(struct convert_job *job)
 	free(data_file);
 	if (ret)
 		return ret;
-	if (!job->is_made)
-		convert->target_has_backing = convert->target.top->backing;
+	if (img_args_has(job->args, IMG_OPTION_TARGET_IS_ZERO) &&
+	    convert->target.top->backing)
+		return img_failed("Cannot use --target-is-zero when the "
+				  "destination image has a backing file");
 	if (convert->target.size < convert->size)
 		return img_failed("output file is smaller than input file");
 	return 0;
@@ -93,6 +95,7 @@ static int prepare_copy(struct convert_job *job)
 	int ret;
 
 	convert->unit = RAW_UNIT;
+	convert->target_has_backing = job->create.backing;
 	convert->target_is_zero = is_zero_by_making(job);
 	convert->stop = &img_stop;
 	convert->progress = &job->progress;

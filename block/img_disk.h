@@ -19,8 +19,8 @@ struct img_open {
 	const char *options; /* QEMU's, "key=value,..."; NULL: none */
 	const char *format;  /* NULL: by the first bytes */
 	bool writable;
-	bool snapshot;	    /* writes go to a nameless overlay */
-	bool write_backing; /* its backing file, too */
+	bool snapshot;		  /* writes go to a nameless overlay */
+	unsigned int write_depth; /* of block_options */
 	bool no_lock;
 	bool direct;		 /* O_DIRECT */
 	bool writethrough;	 /* flush after each write, whoever writes */

@@ -159,7 +159,9 @@ static inline int test_empty(struct image *top)
 
 static inline int test_commit(struct image *top)
 {
-	return commit_image(top, NULL, NULL, NULL);
+	struct block_commit how = {.depth = 1};
+
+	return commit_image(top, &how, NULL);
 }
 
 static inline int test_nothing(struct image *top)
