@@ -92,10 +92,9 @@ static int prepare(struct img_create *create, const struct img_args *args,
 			       err);
 	if (ret)
 		return ret;
-	if (create->backing && !create->backing[0]) {
-		free(create->backing);
-		create->backing = NULL;
-	}
+	if (create->backing && !create->backing[0])
+		return err_set(err, EINVAL,
+			       "Expected backing file name, got empty string");
 	if (create->backing && create->format == BLOCK_RAW)
 		return err_set(err, EINVAL,
 			       "Backing file not supported for file format "

@@ -2,6 +2,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "base/math.h"
 #include "block/backing.h"
@@ -24,6 +25,21 @@ struct chain {
 	size_t count;
 };
 
+static bool is_in_chain(const struct chain *chain, const char *path)
+{
+	const struct file *file;
+	struct stat stats;
+
+	if (stat(path, &stats))
+		return false;
+	for (size_t i = 0; i < chain->count; i++) {
+		file = chain->disks[i].top->file;
+		if (file->device == stats.st_dev && file->inode == stats.st_ino)
+			return true;
+	}
+	return false;
+}
+
 /* The next image down, by what the last one says. */
 static int find_next(struct chain *chain, struct img_open *open,
 		     enum block_backing policy, struct err *err)
@@ -37,13 +53,17 @@ static int find_next(struct chain *chain, struct img_open *open,
 		return err_set(
 			err, ELOOP,
 			"Backing file '%s' is the end of a chain of more "
-			"than %zu images, perhaps an infinite loop.",
+			"than %zu images.",
 			last->backing_ref.name, ARRAY_LENGTH(chain->disks));
 	ret = backing_resolve(last, policy, &checked, err);
 	if (ret)
 		return ret;
 	free(checked);
 	open->path = chain->infos[chain->count - 1].backing_path;
+	if (is_in_chain(chain, open->path))
+		return err_set(err, ELOOP,
+			       "Backing file '%s' creates an infinite loop.",
+			       open->path);
 	ret = backing_format(last, &format, err);
 	open->format = img_format_name(format);
 	return ret;

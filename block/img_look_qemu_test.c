@@ -31,6 +31,10 @@ static void info_is_the_same(void)
 	compare_on_images("qemu-img info", count);
 	compare_on_images("qemu-img info --output=json", count);
 	compare_on_images("qemu-img info --backing-chain --output=json", count);
+	CHECK(!test_shell("qemu-img create -f qcow2 -u -b ring.qcow2 -F qcow2 "
+			  "knot.qcow2 1M && qemu-img create -f qcow2 -u -b "
+			  "knot.qcow2 -F qcow2 ring.qcow2 1M"));
+	test_img_compare("qemu-img info --backing-chain ring.qcow2");
 }
 
 static void map_is_the_same(void)
@@ -116,6 +120,7 @@ static void wrong_usage_is_told_the_same_way(void)
 		"qemu-img create -f raw -b base.qcow2 -F qcow2 y",
 		"qemu-img create -f qcow2 -b missing -F qcow2 y",
 		"qemu-img create -f qcow2 nowhere/y 1M",
+		"qemu-img create -f qcow2 -b '' y 1M",
 		"qemu-img convert -O foo base.qcow2 y",
 		"qemu-img convert -O qcow2 -o foo=1 base.qcow2 y",
 		"qemu-img convert -c -O raw base.qcow2 y",

@@ -76,7 +76,8 @@ static struct qcow2_header make_header(
 		.version = be32_make(options->version),
 		.cluster_bits = be32_make(options->cluster_bits),
 		.size = be64_make(options->size),
-		.l1_size = be32_make((uint32_t)l1_entries(options)),
+		/* A table without entries would not own its cluster. */
+		.l1_size = be32_make((uint32_t)max_u64(l1_entries(options), 1)),
 		.l1_table_offset = be64_make(
 			(1 + layout->reftable + layout->blocks) * cluster_size),
 		.refcount_table_offset = be64_make(cluster_size),

@@ -220,6 +220,18 @@ static void map_tells_what_it_knows(void)
 	free(disk);
 }
 
+static void empty_disks_own_their_tables(void)
+{
+	struct qcow2_create_options create = TEST_CREATE(0, 16, 3, 4, 0);
+	struct file *file = test_image_new(&create);
+	struct test_check check;
+
+	check = test_check_image(file_memory_data(file), file_size(file));
+	CHECK_EQUAL(check.errors, 0);
+	CHECK_EQUAL(check.leaks, 0);
+	file_close(file);
+}
+
 int main(int argc, char **argv)
 {
 	static const struct test tests[] = {
@@ -228,6 +240,7 @@ int main(int argc, char **argv)
 		TEST(discarded_clusters_are_reused),
 		TEST(ranges_are_checked),
 		TEST(map_tells_what_it_knows),
+		TEST(empty_disks_own_their_tables),
 	};
 
 	return test_main(argc, argv, tests, ARRAY_LENGTH(tests));
