@@ -124,12 +124,21 @@ static inline void test_subject_create_snapshot(struct test_subject *subject,
 		 snapshot->name);
 }
 
+/* It resizes the disk. */
+static inline bool test_subject_can_apply(const struct test_subject *subject,
+					  const struct test_snapshot *snapshot)
+{
+	return snapshot->contents->size == subject->disk->size ||
+	       test_subject_can_resize(subject);
+}
+
 static inline bool test_subject_snapshot(struct test_subject *subject,
 					 char *ret_command)
 {
 	unsigned int kind = (unsigned int)test_below(&subject->random, 4);
 	unsigned int count = subject->snapshot_count;
 	struct test_snapshot *snapshot;
+	bool apply;
 
 	if (!subject->layout.snapshots)
 		return false;
@@ -138,9 +147,10 @@ static inline bool test_subject_snapshot(struct test_subject *subject,
 		return true;
 	}
 	snapshot = &subject->snapshots[test_below(&subject->random, count)];
+	apply = kind % 2 && test_subject_can_apply(subject, snapshot);
 	snprintf(ret_command, TEST_COMMAND_ROOM, "snapshot -%c %s image",
-		 kind % 2 ? 'a' : 'd', snapshot->name);
-	if (kind % 2) {
+		 apply ? 'a' : 'd', snapshot->name);
+	if (apply) {
 		test_contents_copy(subject->disk, snapshot->contents);
 		return true;
 	}
