@@ -78,7 +78,7 @@ static void parts_are_copied_the_same(void)
 		"qemu-img dd if=holes.raw of=x",
 		"qemu-img dd if=top.qcow2 of=x bs=3000",
 		"qemu-img dd -f qcow2 -O qcow2 if=packed.qcow2 of=x bs=64k",
-		"qemu-img dd -O qcow2 if=top.raw of=x bs=1 skip=65537",
+		"qemu-img dd -O qcow2 if=top.raw of=x bs=511 skip=129",
 		"qemu-img dd if=top.qcow2 of=x bs=1M skip=1",
 		"qemu-img dd if=top.qcow2 of=x bs=100k count=9",
 		"qemu-img dd if=top.qcow2 of=x bs=1.5k count=0",
