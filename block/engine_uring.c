@@ -34,6 +34,9 @@
 #define PIECES	   1024 /* as many as the kernel takes in one call */
 #define PIECES_MIN 16
 
+/* What completions carry: an event's number, this, or a part's address. */
+#define POLL_REMOVED ENGINE_EVENTS
+
 struct engine_uring {
 	struct engine engine;
 	struct io_uring ring;
@@ -41,7 +44,8 @@ struct engine_uring {
 	unsigned int file_count;
 	bool read_only;
 	struct slabs slabs;
-	unsigned int polls_due; /* events, by their bits, that are not polled */
+	unsigned int polls; /* events, by their bits, that are to be polled */
+	unsigned int polls_due; /* those of them that are not polled now */
 	unsigned int pieces_used;
 	struct iovec pieces[PIECES]; /* for what is not handed over yet */
 };
@@ -114,6 +118,8 @@ static int restrict_ring(struct engine_uring *uring)
 		 .register_op = IORING_UNREGISTER_BUFFERS},
 		{.opcode = IORING_RESTRICTION_SQE_OP,
 		 .sqe_op = IORING_OP_POLL_ADD},
+		{.opcode = IORING_RESTRICTION_SQE_OP,
+		 .sqe_op = IORING_OP_POLL_REMOVE},
 		{.opcode = IORING_RESTRICTION_SQE_OP, .sqe_op = IORING_OP_READ},
 		{.opcode = IORING_RESTRICTION_SQE_OP,
 		 .sqe_op = IORING_OP_READV},
@@ -141,8 +147,9 @@ static int engine_uring_enable(struct engine *engine,
 	for (unsigned int i = 0; i < ENGINE_EVENTS; i++) {
 		uring->files[i] = events[i];
 		if (events[i] >= 0)
-			uring->polls_due |= 1U << i;
+			uring->polls |= 1U << i;
 	}
+	uring->polls_due = uring->polls;
 	ret = io_uring_register_files(&uring->ring, uring->files,
 				      uring->file_count);
 	if (!ret)
@@ -246,31 +253,27 @@ static void poll_events(struct engine_uring *uring)
 	}
 }
 
-/* A pointer is never as small as an event's number. */
+/* A pointer is never as small as the other two. */
 static void take_completion(struct engine_uring *uring,
 			    const struct io_uring_cqe *cqe,
 			    struct part_list *back)
 {
 	struct part *part = (struct part *)(uintptr_t)cqe->user_data;
 
-	if (cqe->user_data >= ENGINE_EVENTS) {
+	if (cqe->user_data > POLL_REMOVED) {
 		part->moved = cqe->res;
 		part_list_append(back, part);
-	} else if (!(cqe->flags & IORING_CQE_F_MORE)) {
+	} else if (cqe->user_data < ENGINE_EVENTS &&
+		   !(cqe->flags & IORING_CQE_F_MORE)) {
 		uring->polls_due |= 1U << cqe->user_data;
 	}
 }
 
-static void engine_uring_run(struct engine *engine, bool wait,
-			     struct part_list *back)
+static void take_completions(struct engine_uring *uring, struct part_list *back)
 {
-	struct engine_uring *uring = engine_uring_of(engine);
 	struct io_uring_cqe *cqe;
 	unsigned int head, count = 0;
 
-	if (uring->polls_due)
-		poll_events(uring);
-	submit(uring, wait);
 	io_uring_for_each_cqe(&uring->ring, head, cqe)
 	{
 		take_completion(uring, cqe, back);
@@ -279,14 +282,55 @@ static void engine_uring_run(struct engine *engine, bool wait,
 	io_uring_cq_advance(&uring->ring, count);
 }
 
+static void engine_uring_run(struct engine *engine, bool wait,
+			     struct part_list *back)
+{
+	struct engine_uring *uring = engine_uring_of(engine);
+
+	if (uring->polls_due)
+		poll_events(uring);
+	submit(uring, wait);
+	take_completions(uring, back);
+}
+
+/* --- Its end -------------------------------------------------------------- */
+
+/* No part is under way any more. Gives up where the kernel refuses. */
+static void end_polls(struct engine_uring *uring)
+{
+	unsigned int going = uring->polls & ~uring->polls_due;
+	struct part_list none;
+	struct io_uring_sqe *sqe;
+	int ret = 0;
+
+	part_list_init(&none);
+	for (unsigned int i = 0; i < ENGINE_EVENTS; i++) {
+		if (!(going & 1U << i))
+			continue;
+		sqe = get_sqe(uring);
+		if (!sqe)
+			return;
+		io_uring_prep_poll_remove(sqe, i);
+		io_uring_sqe_set_data64(sqe, POLL_REMOVED);
+		io_uring_sqe_set_flags(sqe, IOSQE_FIXED_FILE);
+	}
+	while (uring->polls_due != uring->polls &&
+	       (ret >= 0 || ret == -EINTR)) {
+		ret = io_uring_submit_and_wait(&uring->ring, 1);
+		take_completions(uring, &none);
+	}
+}
+
 /*
  * The kernel takes the ring apart later; what is registered is let go of now,
- * if this is the ring's thread.
+ * if this is the ring's thread. Linux 6.1 waits for all that uses it: a poll
+ * would keep it waiting for good.
  */
 static void engine_uring_free(struct engine *engine)
 {
 	struct engine_uring *uring = engine_uring_of(engine);
 
+	end_polls(uring);
 	io_uring_unregister_buffers(&uring->ring);
 	io_uring_unregister_files(&uring->ring);
 	io_uring_queue_exit(&uring->ring);
