@@ -24,6 +24,30 @@
 
 #define PIECES 16
 
+static uint64_t now_nsec(void)
+{
+	struct timespec time;
+
+	clock_gettime(CLOCK_MONOTONIC, &time);
+	return (uint64_t)time.tv_sec * 1000000000 + (uint64_t)time.tv_nsec;
+}
+
+bool pace_begin(const struct pace *pace, uint64_t bytes, uint64_t *ret_start)
+{
+	if (bytes > QUICK_BYTES)
+		return false;
+	*ret_start = now_nsec();
+	return *ret_start >= pace->wary_until_nsec;
+}
+
+void pace_end(struct pace *pace, uint64_t start)
+{
+	uint64_t took = now_nsec() - start;
+
+	if (took > QUICK_NSEC)
+		pace->wary_until_nsec = start + took * (1 + WARY_TIMES);
+}
+
 /* One call for the front of the part: bytes or -errno. */
 static int64_t transfer(const struct part *part, int flags)
 {
@@ -79,27 +103,17 @@ static enum part_state try_cached(struct prompt *prompt, struct part *part)
 	return state;
 }
 
-static uint64_t now_nsec(void)
-{
-	struct timespec time;
-
-	clock_gettime(CLOCK_MONOTONIC, &time);
-	return (uint64_t)time.tv_sec * 1000000000 + (uint64_t)time.tv_nsec;
-}
-
 static enum part_state try_quick(struct prompt *prompt, struct part *part)
 {
-	uint64_t start = now_nsec(), took;
 	enum part_state state;
+	uint64_t start;
 
-	if (part->left > QUICK_BYTES || start < prompt->wary_until_nsec)
+	if (!pace_begin(&prompt->pace, part->left, &start))
 		return PART_MORE;
 	do
 		state = part_moved(part, transfer(part, 0));
 	while (state == PART_MORE);
-	took = now_nsec() - start;
-	if (took > QUICK_NSEC)
-		prompt->wary_until_nsec = start + took * (1 + WARY_TIMES);
+	pace_end(&prompt->pace, start);
 	return state;
 }
 

@@ -12,11 +12,23 @@
 
 #include "block/part.h"
 
-/* A queue's experience. Starts as zeroes. */
-struct prompt {
-	unsigned int backoff;	  /* tries left out after the next miss */
-	unsigned int skip;	  /* tries still to leave out */
+/* Experience with calls that may wait. Starts as zeroes. */
+struct pace {
 	uint64_t wary_until_nsec; /* CLOCK_MONOTONIC */
+};
+
+/*
+ * Is such a call likely to be quick? Then it is made, and pace_end() is told
+ * *ret_start.
+ */
+bool pace_begin(const struct pace *pace, uint64_t bytes, uint64_t *ret_start);
+void pace_end(struct pace *pace, uint64_t start);
+
+/* A queue's experience with host files. Starts as zeroes. */
+struct prompt {
+	unsigned int backoff; /* tries left out after the next miss */
+	unsigned int skip;    /* tries still to leave out */
+	struct pace pace;     /* where there is no RWF_NOWAIT */
 };
 
 /*

@@ -100,12 +100,26 @@ static void is_wary_of_what_may_wait(void)
 	atomic_store(&rig.file.nowait[1], FILE_NOWAIT_LACKS);
 	CHECK_EQUAL(try(&rig, BLOCK_WRITE, 4096, false), PART_ENDED);
 	CHECK_EQUAL(try(&rig, BLOCK_WRITE, 128 * KIB, false), PART_MORE);
-	rig.prompt.wary_until_nsec = now_nsec() + 1000000000000;
+	rig.prompt.pace.wary_until_nsec = now_nsec() + 1000000000000;
 	CHECK_EQUAL(try(&rig, BLOCK_WRITE, 4096, true), PART_MORE);
 	CHECK_EQUAL(rig.part.left, 4096);
-	rig.prompt.wary_until_nsec = now_nsec();
+	rig.prompt.pace.wary_until_nsec = now_nsec();
 	CHECK_EQUAL(try(&rig, BLOCK_WRITE, 4096, true), PART_ENDED);
 	close(rig.file.fd);
+}
+
+/* The longer it took, the longer nothing like it is tried. */
+static void a_slow_call_is_followed_by_a_pause(void)
+{
+	struct pace pace = {0};
+	uint64_t start;
+
+	REQUIRE(pace_begin(&pace, 4096, &start));
+	pace_end(&pace, start - 10000000);
+	CHECK(!pace_begin(&pace, 4096, &start));
+	CHECK(pace.wary_until_nsec > start + 100000000);
+	CHECK(pace.wary_until_nsec < start + 1000000000);
+	CHECK(!pace_begin(&pace, 1 * MIB, &start));
 }
 
 /* A try is left out for each miss before, and hits make it bold again. */
@@ -134,6 +148,7 @@ int main(int argc, char **argv)
 		TEST(does_what_the_page_cache_has),
 		TEST(leaves_it_to_the_engine),
 		TEST(is_wary_of_what_may_wait),
+		TEST(a_slow_call_is_followed_by_a_pause),
 		TEST(backs_off),
 	};
 

@@ -11,7 +11,8 @@
  * leaves when the last of its host parts has ended, whatever its workers do.
  *
  * A host part is tried right here first (prompt.h), then goes to the engine;
- * and to a worker if that does not do it, or could not.
+ * and to a worker if that does not do it, or could not. So is a lone request's
+ * part for a worker.
  */
 #include "block/request.h"
 
@@ -170,7 +171,28 @@ void request_part_finished(struct block_queue *queue, struct part *part)
 	part_end(queue, part, part->result);
 }
 
-/* The next @length bytes of the request; or all of what has no bytes. */
+/*
+ * A lone request needs no worker, which would take longer to wake than the work
+ * mostly is; as long as it is that quick. Nobody may be waiting for this thread
+ * to leave the gate then: nothing of the queue is inside.
+ */
+static bool do_here(struct block_queue *queue, struct part *part)
+{
+	const struct block_request *request = part->request;
+	uint64_t start;
+
+	if (queue->in_flight > 1 || request->mapped || !moves_data(request) ||
+	    !pace_begin(&queue->slow_pace, part->left, &start))
+		return false;
+	part->result = part_do(part);
+	pace_end(&queue->slow_pace, start);
+	return true;
+}
+
+/*
+ * The next @length bytes of the request; or all of what has no bytes. Outside
+ * the gate, but for host parts that are under way.
+ */
 static void begin_worker_part(struct block_queue *queue,
 			      struct block_request *request, uint64_t length)
 {
@@ -180,9 +202,12 @@ static void begin_worker_part(struct block_queue *queue,
 	part->disk_offset = request->offset + request->position;
 	part->left = length;
 	request->position += length;
-	if (length && moves_data(request))
+	if (moves_data(request))
 		cursor_skip(&request->cursor, length);
-	part_to_worker(queue, part);
+	if (do_here(queue, part))
+		part_end(queue, part, part->result);
+	else
+		part_to_worker(queue, part);
 }
 
 /* --- Parts for the host --------------------------------------------------- */
@@ -297,9 +322,9 @@ static bool read_in_place(struct block_request *request,
 	return true;
 }
 
-/* Inside the gate. */
-static int begin_mapped(struct block_queue *queue,
-			struct block_request *request, uint64_t end)
+/* As far as the map knows the way, and parts are free. */
+static int begin_host_parts(struct block_queue *queue,
+			    struct block_request *request, uint64_t end)
 {
 	struct extent extent;
 	int ret;
@@ -312,33 +337,43 @@ static int begin_mapped(struct block_queue *queue,
 		if (is_for_host(request, &extent))
 			begin_host_part(queue, request, &extent);
 		else if (!read_in_place(request, &extent))
-			begin_worker_part(queue, request,
-					  end - request->position);
+			return 0;
 	}
 	return 0;
 }
 
+/* Nothing, where the gate is closed. */
+static void begin_mapped(struct block_queue *queue,
+			 struct block_request *request, uint64_t end)
+{
+	struct block_pass pass;
+
+	if (!block_begin(queue->block, &pass))
+		return;
+	request->pass = pass.gate;
+	/* One more, so that the pass is not given back in the midst of it. */
+	request->mapped = 1;
+	request->result = begin_host_parts(queue, request, end);
+	request_leave_gate(queue, request);
+}
+
 void request_begin(struct block_queue *queue, struct block_request *request)
 {
-	uint64_t length = request->length - request->position;
-	struct block_pass pass;
+	uint64_t end = request->length;
 
 	if (request->number < queue->cancelled_below) {
 		request_end(queue, request, -ECANCELED);
 		return;
 	}
 	if (moves_data(request))
-		length = min_u64(length, PIECE_MAX);
-	/* One more of each, so that it does not end while it begins. */
+		end = min_u64(end, request->position + PIECE_MAX);
+	/* One more, so that it does not end while it begins. */
 	request->pending = 1;
-	request->mapped = 1;
-	if (moves_data(request) && length && block_begin(queue->block, &pass)) {
-		request->pass = pass.gate;
-		request->result = begin_mapped(queue, request,
-					       request->position + length);
-		request_leave_gate(queue, request);
-	} else {
-		begin_worker_part(queue, request, length);
-	}
+	request->mapped = 0;
+	if (moves_data(request) && end)
+		begin_mapped(queue, request, end);
+	if (!request->result && queue->free_parts &&
+	    (request->position < end || !end))
+		begin_worker_part(queue, request, end - request->position);
 	request_drop(queue, request);
 }

@@ -26,6 +26,7 @@ struct block_queue {
 	struct engine *threads;	    /* [c] owned */
 	struct engine *engine;	    /* [q] owned; may be threads */
 	struct prompt prompt;	    /* [q] */
+	struct pace slow_pace;	    /* [q] of workers' parts done here */
 	struct part *free_parts;    /* [q] */
 	struct request_list active; /* [q] something of it is not begun */
 	size_t in_flight;	    /* [q] requests */
