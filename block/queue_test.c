@@ -309,6 +309,54 @@ static void tells_errors(void)
 	CHECK_EQUAL(block_close(rig.block), -ENOSPC);
 }
 
+/* A disk that may be written, on a file that may not. */
+static struct block *new_unwritable_disk(void)
+{
+	const struct file_options file_options = {.read_only = true};
+	const struct image_options options = {.name = "disk"};
+	struct image *image;
+	struct file *file;
+
+	if (!CHECK(!test_shell("truncate -s 64K unwritable.raw")) ||
+	    !CHECK(!file_open("unwritable.raw", &file_options, &file, NULL)))
+		return NULL;
+	unlink("unwritable.raw");
+	return CHECK(!raw_open(file, &options, &image, NULL)) ? block_new(image)
+							      : NULL;
+}
+
+/* One at a time, and many, which may take another way. */
+static void check_errors(struct test_rig *rig)
+{
+	struct test_request requests[10];
+	uint8_t data[512] = {0};
+
+	CHECK_EQUAL(test_do(rig, BLOCK_WRITE, 0, data, 512), -EBADF);
+	for (size_t i = 0; i < 10; i++)
+		test_submit(rig, &requests[i], BLOCK_WRITE, 512 * i, data, 512);
+	test_finish(rig);
+	for (size_t i = 0; i < 10; i++)
+		CHECK_EQUAL(requests[i].result, -EBADF);
+	CHECK_EQUAL(test_do(rig, BLOCK_READ, 0, data, 512), 0);
+}
+
+static void tells_the_host_s_errors(void)
+{
+	static const enum block_engine engines[] = {BLOCK_ENGINE_THREADS,
+						    BLOCK_ENGINE_URING};
+	struct test_rig rig;
+
+	rig.block = new_unwritable_disk();
+	REQUIRE(rig.block);
+	for (size_t i = 0; i < ARRAY_LENGTH(engines); i++) {
+		if (!test_queue_new(&rig, engines[i]))
+			continue;
+		check_errors(&rig);
+		block_queue_free(rig.queue);
+	}
+	block_close(rig.block);
+}
+
 /* Buffers in memory that is registered, half in it, and elsewhere. */
 static void uses_pinned_memory(void)
 {
@@ -473,6 +521,7 @@ int main(int argc, char **argv)
 		TEST(an_event_wakes),
 		TEST(what_lies_past_the_file_is_zeroes),
 		TEST(tells_errors),
+		TEST(tells_the_host_s_errors),
 		TEST(uses_pinned_memory),
 		TEST(a_file_is_free_at_once),
 		TEST(does_without_io_uring),

@@ -6,9 +6,10 @@
  * to the caller's memory without a lock. The request is inside the disk's gate
  * (fast.h) while such a part is under way. All else - what memory does not
  * know, what changes the image's tables, what is no read or write - is a part
- * for a worker, which does it by the blocking calls of block.h. Those wait for
- * the gate to be empty, so nobody may wait for a worker in there: the request
- * leaves when the last of its host parts has ended, whatever its workers do.
+ * for a worker, which does it by the blocking calls of block.h. Those may wait
+ * until all who are in the gate have left, so nobody may wait for a worker in
+ * there: the request leaves when the last of its host parts has ended, whatever
+ * its workers do.
  *
  * A host part is tried right here first (prompt.h), then goes to the engine;
  * and to a worker if that does not do it, or could not. So is a lone request's
@@ -80,6 +81,13 @@ static void request_settle(struct block_queue *queue,
 		request_list_append(&queue->active, request);
 }
 
+/* The first error is the request's. */
+static void request_note(struct block_request *request, int result)
+{
+	if (!request->result)
+		request->result = result;
+}
+
 static void request_leave_gate(struct block_queue *queue,
 			       struct block_request *request)
 {
@@ -109,8 +117,7 @@ static void part_end(struct block_queue *queue, struct part *part, int result)
 {
 	struct block_request *request = part->request;
 
-	if (result && !request->result)
-		request->result = result;
+	request_note(request, result);
 	part->next = queue->free_parts;
 	queue->free_parts = part;
 	request_drop(queue, request);
@@ -322,24 +329,24 @@ static bool read_in_place(struct block_request *request,
 	return true;
 }
 
-/* As far as the map knows the way, and parts are free. */
-static int begin_host_parts(struct block_queue *queue,
-			    struct block_request *request, uint64_t end)
+/* As far as the map knows the way, parts are free, and all goes well. */
+static void begin_host_parts(struct block_queue *queue,
+			     struct block_request *request, uint64_t end)
 {
 	struct extent extent;
 	int ret;
 
-	while (request->position < end && queue->free_parts) {
+	while (request->position < end && queue->free_parts &&
+	       !request->result) {
 		ret = next_extent(queue->block, request,
 				  end - request->position, &extent);
 		if (ret)
-			return ret;
-		if (is_for_host(request, &extent))
+			request_note(request, ret);
+		else if (is_for_host(request, &extent))
 			begin_host_part(queue, request, &extent);
 		else if (!read_in_place(request, &extent))
-			return 0;
+			return;
 	}
-	return 0;
 }
 
 /* Nothing, where the gate is closed. */
@@ -353,7 +360,7 @@ static void begin_mapped(struct block_queue *queue,
 	request->pass = pass.gate;
 	/* One more, so that the pass is not given back in the midst of it. */
 	request->mapped = 1;
-	request->result = begin_host_parts(queue, request, end);
+	begin_host_parts(queue, request, end);
 	request_leave_gate(queue, request);
 }
 
