@@ -91,8 +91,9 @@ static enum part_state try_cached(struct prompt *prompt, struct part *part)
 			atomic_store(nowait, FILE_NOWAIT_LACKS);
 			return PART_MORE;
 		}
-		atomic_store_explicit(nowait, FILE_NOWAIT_WORKS,
-				      memory_order_relaxed);
+		if (moved >= 0 || moved == -EAGAIN)
+			atomic_store_explicit(nowait, FILE_NOWAIT_WORKS,
+					      memory_order_relaxed);
 		if (moved == -EAGAIN) {
 			note_miss(prompt);
 			return PART_MORE;

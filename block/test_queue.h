@@ -40,6 +40,16 @@ static inline uint8_t test_byte(uint64_t offset)
 	return (uint8_t)(offset / BLOCK_SECTOR * 7 + offset);
 }
 
+/* Is it what a new disk has there? */
+static inline bool test_is_untouched(const uint8_t *data, uint64_t offset,
+				     size_t length)
+{
+	for (size_t i = 0; i < length; i++)
+		if (data[i] != test_byte(offset + i))
+			return false;
+	return true;
+}
+
 /* A file of @size test_byte()s; NULL, perhaps after a failed check. */
 static inline struct file *test_variant_file(enum test_file kind, uint64_t size)
 {
