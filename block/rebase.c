@@ -27,8 +27,26 @@ struct rebase {
 	uint8_t old[PIECE], new[PIECE];
 };
 
+/*
+ * What the tables know to be zeroes need not be written, if the image has a way
+ * to say so whatever lies beneath.
+ */
+static int keep_zeroes(struct rebase *rebase, uint64_t offset, uint64_t length,
+		       bool *ret_kept)
+{
+	struct image *top = rebase->top;
+	struct extent extent;
+	int ret = top->ops->write_zeroes(top, offset, length, true);
+
+	if (!ret)
+		ret = image_find(top, offset, length, &extent);
+	*ret_kept = !ret && extent.image == top;
+	return ret;
+}
+
 static int keep_piece(struct rebase *rebase, uint64_t offset, uint64_t length)
 {
+	bool kept = false;
 	struct iovec iov = {rebase->old, length};
 	struct cursor from = cursor_make(&iov, 1);
 	int ret;
@@ -39,6 +57,10 @@ static int keep_piece(struct rebase *rebase, uint64_t offset, uint64_t length)
 		ret = image_read_padded(rebase->backing, offset, length,
 					rebase->new);
 	if (ret || !memcmp(rebase->old, rebase->new, length))
+		return ret;
+	if (image_is_zero(rebase->top, offset, length))
+		ret = keep_zeroes(rebase, offset, length, &kept);
+	if (ret || kept)
 		return ret;
 	return image_write(rebase->top, offset, length, &from);
 }
@@ -83,13 +105,17 @@ int rebase_image(struct image *top, struct image *backing,
 		 void *context)
 {
 	struct rebase *rebase = malloc(sizeof(*rebase));
+	bool explicit_zeroes = top->explicit_zeroes;
 	int ret;
 
 	if (!rebase)
 		return -ENOMEM;
 	rebase->top = top;
 	rebase->backing = backing;
+	/* What is a hole now may come to lie over data. */
+	top->explicit_zeroes = true;
 	ret = keep_all(rebase, progress, context);
+	top->explicit_zeroes = explicit_zeroes;
 	free(rebase);
 	return ret;
 }
