@@ -27,6 +27,7 @@ BUILD := build/$(ARCH)$(if $(CLANG),-clang)$(if $(SAN),-$(subst $(comma),-,$(SAN
 ifeq ($(ARCH),$(HOST_ARCH))
 COMPILER := $(CC)
 AR_TOOL  := ar
+LD_TOOL  := ld
 STRIP    := strip
 RUN_TEST :=
 else
@@ -36,6 +37,7 @@ TRIPLET  := $(ARCH)-linux-gnu
 SYSROOT  := build/sysroot-$(ARCH)
 SYSROOT_READY := $(SYSROOT)/recipe
 AR_TOOL  := $(TRIPLET)-ar
+LD_TOOL  := $(TRIPLET)-ld
 STRIP    := $(TRIPLET)-strip
 COMPILER := $(if $(CLANG),$(CC) --target=$(TRIPLET),$(TRIPLET)-gcc)
 # LeakSanitizer cannot run in an emulated process.
@@ -58,7 +60,7 @@ SANITISE := $(if $(SAN),-fsanitize=$(SAN) -fno-sanitize-recover=all)
 ALCOR_CPPFLAGS := -I. -D_GNU_SOURCE -D_FILE_OFFSET_BITS=64 $(CPPFLAGS_CROSS) \
 	$(CPPFLAGS)
 ALCOR_CFLAGS := -std=gnu17 -g $(OPTIMISE) $(WARNINGS) $(HARDEN) $(SANITISE) \
-	-pthread $(CFLAGS)
+	-ffunction-sections -fdata-sections -pthread $(CFLAGS)
 ALCOR_LDFLAGS := -pie -Wl,-z,relro,-z,now -pthread $(SANITISE) \
 	$(LDFLAGS_CROSS) $(LDFLAGS)
 # libdeflate where it is installed, else zlib alone: LIBDEFLATE=0 asks for that.
@@ -104,9 +106,14 @@ $(BUILD)/alcor: $(BUILD)/vmm.a $(ARCHIVES)
 	$(QUIET)$(COMPILER) $(ALCOR_LDFLAGS) -o $@ -Wl,--whole-archive $< \
 		-Wl,--no-whole-archive $(ARCHIVES) $(LIBRARIES)
 
-$(BUILD)/alcor-static: $(BUILD)/vmm.a $(ARCHIVES)
+# Small, for an initramfs: see base/static.ld.
+STATIC_LDFLAGS := -static-pie -Wl,--gc-sections -Wl,-T,base/static.ld \
+	$(if $(findstring pack-relative-relocs,$(shell $(LD_TOOL) --help \
+	2>/dev/null)),-Wl$(comma)-z$(comma)pack-relative-relocs)
+
+$(BUILD)/alcor-static: $(BUILD)/vmm.a $(ARCHIVES) base/static.ld
 	@echo "  LINK    $@"
-	$(QUIET)$(COMPILER) $(ALCOR_LDFLAGS) -static-pie -o $@ \
+	$(QUIET)$(COMPILER) $(ALCOR_LDFLAGS) $(STATIC_LDFLAGS) -o $@ \
 		-Wl,--whole-archive $< -Wl,--no-whole-archive $(ARCHIVES) \
 		$(LIBRARIES)
 	$(QUIET)$(STRIP) $@

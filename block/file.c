@@ -218,7 +218,8 @@ void file_end(struct file *file, bool write, uint64_t end,
 
 int file_fill_zeroes(struct file *file, uint64_t offset, uint64_t length)
 {
-	static const uint8_t zeroes[FILE_ZERO_CHUNK];
+	/* Not const: so they are no part of the program's file. */
+	static uint8_t zeroes[FILE_ZERO_CHUNK];
 	uint64_t part;
 	int ret;
 

@@ -15,6 +15,7 @@
 #include "block/img_command.h"
 #include "block/img_convert.h"
 #include "block/img_stop.h"
+#include "block/qcow2_compress.h"
 #include "block/qcow2_describe.h"
 
 /* A raw target has no clusters; pieces end where these would. */
@@ -107,6 +108,9 @@ static int prepare_copy(struct convert_job *job)
 				  strerror(-ret));
 	convert->unit = qcow2.cluster_size;
 	convert->compression = qcow2.compression;
+	if (convert->compress && !qcow2_can_compress(convert->compression))
+		return img_failed("this program cannot compress by zstd; "
+				  "-o compression_type=zlib does without");
 	return 0;
 }
 

@@ -10,7 +10,7 @@
 #include "block/img_command.h"
 #include "block/img_create.h"
 #include "block/img_size.h"
-#include "block/qcow2_format.h"
+#include "block/qcow2_compress.h"
 
 enum kind { KIND_TEXT, KIND_SIZE, KIND_NUMBER, KIND_SWITCH };
 
@@ -202,7 +202,7 @@ void img_create_choose(struct img_create *create, bool compress)
 		create->extended_l2 = create->cluster_size >=
 				      1U << QCOW2_CLUSTER_BITS_MIN_EXTENDED;
 	/* Without memory for the word it is the other one. */
-	if (compress && !create->compression)
+	if (compress && !create->compression && qcow2_can_compress(QCOW2_ZSTD))
 		create->compression = strdup("zstd");
 }
 

@@ -10,10 +10,10 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <time.h>
 
 #include "block/backing.h"
 #include "block/img_size.h"
+#include "block/img_time.h"
 
 static const char *compression_name(const struct img_info *info)
 {
@@ -124,20 +124,17 @@ void img_info_print_specific(const struct img_info *info)
 static void print_snapshot(const struct qcow2_snapshot *snapshot)
 {
 	uint64_t ms = snapshot->guest_nanoseconds / 1000000;
-	char size[IMG_SIZE_TEXT_MAX], date[32] = "", icount[24] = "";
+	char size[IMG_SIZE_TEXT_MAX], date[IMG_TIME_TEXT_MAX], icount[24] = "";
 	char run[48];
-	time_t when = snapshot->seconds;
-	struct tm local;
 
-	if (localtime_r(&when, &local))
-		strftime(date, sizeof(date), "%Y-%m-%d %H:%M:%S", &local);
 	snprintf(run, sizeof(run), "%02" PRIu64 ":%02u:%02u.%03u", ms / 3600000,
 		 (unsigned int)(ms / 60000 % 60),
 		 (unsigned int)(ms / 1000 % 60), (unsigned int)(ms % 1000));
 	if (snapshot->icount != UINT64_MAX)
 		snprintf(icount, sizeof(icount), "%" PRIu64, snapshot->icount);
 	printf("%-9s %-16s %8s%20s%13s%11s\n", snapshot->id, snapshot->name,
-	       img_size_text(snapshot->vm_state_size, size), date, run, icount);
+	       img_size_text(snapshot->vm_state_size, size),
+	       img_time_text(snapshot->seconds, date), run, icount);
 }
 
 void img_info_print_snapshots(const struct qcow2_snapshot *list, size_t count)

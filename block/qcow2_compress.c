@@ -10,6 +10,9 @@
 #include <zlib.h>
 #include <zstd.h>
 
+/* Nothing makes a static link take it from its library. */
+#pragma weak ZSTD_compress
+
 #define DEFLATE_WINDOW_BITS  (-12)
 #define DEFLATE_MEMORY_LEVEL 9
 
@@ -44,9 +47,16 @@ static int compress_zstd(const void *cluster, size_t size, void *packed,
 	return 0;
 }
 
+bool qcow2_can_compress(enum qcow2_compression type)
+{
+	return type == QCOW2_DEFLATE || ZSTD_compress;
+}
+
 int qcow2_compress(enum qcow2_compression type, const void *cluster,
 		   size_t size, void *packed, size_t *ret_length)
 {
+	if (!qcow2_can_compress(type))
+		return -ENOTSUP;
 	if (type == QCOW2_ZSTD)
 		return compress_zstd(cluster, size, packed, ret_length);
 	return compress_deflate(cluster, size, packed, ret_length);

@@ -99,6 +99,7 @@ static void reads_ext2_ext3_and_ext4(void)
 	check_all("-t ext3 -b 4096");
 	check_all("-t ext4 -b 4096");
 	check_all("-t ext4 -b 1024 -O inline_data,metadata_csum,64bit");
+	check_all("-t ext4 -O casefold -E encoding=utf8");
 }
 
 static void follows_links_inside_the_volume(void)
