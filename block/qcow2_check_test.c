@@ -394,7 +394,8 @@ static bool run_damage(const struct damage *damage, const char *shape)
 
 	ours = check_image(QCOW2_FIX_LEAKS | QCOW2_FIX_ERRORS, &code);
 	CHECK_EQUAL(code, 0);
-	CHECK_EQUAL(ours.corruptions_fixed, theirs.corruptions);
+	/* How many depends on what is mended first. */
+	CHECK_EQUAL(!ours.corruptions_fixed, !theirs.corruptions);
 	CHECK_EQUAL(ours.corruptions, 0);
 	CHECK_EQUAL(ours.leaks, 0);
 	theirs = ask_qemu(&status);

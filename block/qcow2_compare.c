@@ -273,6 +273,20 @@ static int compare_refcounts(struct compare *compare)
 
 /* --- COPIED flags --------------------------------------------------------- */
 
+/* What the flags of a repaired image have to fit. */
+static int get_mended(struct compare *compare, uint64_t cluster,
+		      uint64_t *ret_refcount)
+{
+	struct qcow2_tables *tables = compare->tables;
+	uint64_t references = qcow2_counts_get(&tables->counts, cluster);
+	int ret = get_refcount(compare, cluster, ret_refcount);
+
+	if (!ret && *ret_refcount != references &&
+	    is_repaired(tables, *ret_refcount, references))
+		*ret_refcount = references;
+	return ret;
+}
+
 static bool is_copied_right(struct compare *compare, uint64_t entry,
 			    uint64_t refcount)
 {
@@ -303,7 +317,7 @@ static void compare_l2_entry(struct compare *compare, struct qcow2_entry entry)
 	if (entry.word & QCOW2_COMPRESSED_FLAG ||
 	    !qcow2_tables_has_cluster(tables, entry))
 		return;
-	if (!tables->has_data_file && get_refcount(compare, cluster, &refcount))
+	if (!tables->has_data_file && get_mended(compare, cluster, &refcount))
 		return;
 	if (!is_copied_right(compare, entry.word, refcount))
 		qcow2_tables_tell(tables,
@@ -343,8 +357,7 @@ static int compare_l1_entry(void *context, uint64_t index, uint64_t entry)
 	uint64_t offset = entry & QCOW2_OFFSET_MASK, refcount;
 
 	if (!offset ||
-	    get_refcount(compare, offset >> tables->info.cluster_bits,
-			 &refcount))
+	    get_mended(compare, offset >> tables->info.cluster_bits, &refcount))
 		return 0;
 	if (!is_copied_right(compare, entry, refcount))
 		qcow2_tables_tell(tables,
