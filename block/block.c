@@ -20,6 +20,7 @@
 #include "block/chain.h"
 #include "block/commit.h"
 #include "block/fast.h"
+#include "block/flush.h"
 #include "block/image.h"
 #include "block/mutant.h"
 #include "block/rebase.h"
@@ -31,6 +32,7 @@ struct block {
 	atomic_bool settled; /* [a] see image_ops.is_settled; set by slow_end */
 	struct image *top;   /* [c] owned; [l] whatever is in memory of it */
 	struct workers workers;
+	struct flush_group flushes;
 };
 
 static bool is_settled(const struct block *block)
@@ -61,6 +63,7 @@ struct block *block_new(struct image *top)
 	gate_init(&block->gate);
 	pthread_mutex_init(&block->lock, NULL);
 	workers_init(&block->workers);
+	flush_group_init(&block->flushes);
 	block->top = top;
 	atomic_init(&block->settled, is_settled(block));
 	adopt(block);
@@ -90,6 +93,7 @@ int block_close(struct block *block)
 
 	workers_fini(&block->workers);
 	ret = image_close(block->top);
+	flush_group_fini(&block->flushes);
 	pthread_mutex_destroy(&block->lock);
 	gate_fini(&block->gate);
 	free(block);
@@ -309,20 +313,68 @@ struct file *block_flush_file(struct block *block)
 	return atomic_load(&block->settled) ? block->top->data : NULL;
 }
 
-int block_flush(struct block *block)
+/* All that waits; without the lock while the files are flushed. */
+static int flush_all(struct block *block)
 {
-	struct file *file;
+	struct image *top = block->top;
+	uint64_t time;
 	int ret;
 
+	slow_begin(block);
+	ret = top->ops->write_back(top, &time);
+	slow_end(block);
+	if (!ret && !MUTANT(NO_BARRIER_AT_SETTLE))
+		ret = image_sync(top);
+	if (ret)
+		return ret;
+	slow_begin(block);
+	top->ops->written_back(top, time);
+	slow_end(block);
+	return 0;
+}
+
+static int flush_once(void *context)
+{
+	struct block *block = context;
+	struct file *file = block_flush_file(block);
+
+	if (!file)
+		return flush_all(block);
+	return MUTANT(NO_BARRIER_IN_PLACE) ? 0 : file_flush(file);
+}
+
+int block_flush(struct block *block)
+{
 	if (block->top->read_only)
 		return 0;
-	file = block_flush_file(block);
-	if (file)
-		return MUTANT(NO_BARRIER_IN_PLACE) ? 0 : file_flush(file);
-	slow_begin(block);
-	ret = block->top->ops->flush(block->top);
+	return flush_group_run(&block->flushes, flush_once, block);
+}
+
+void block_trim(struct block *block)
+{
+	struct image *image = block->top;
+
+	if (pthread_mutex_trylock(&block->lock))
+		return;
+	for (; image; image = image->backing)
+		if (image->ops->trim)
+			image->ops->trim(image);
 	slow_end(block);
-	return ret;
+}
+
+void block_statistics(struct block *block,
+		      struct block_statistics *ret_statistics)
+{
+	struct image *image = block->top;
+
+	*ret_statistics = (struct block_statistics){
+		.lookups = gate_entered(&block->gate),
+	};
+	slow_begin(block);
+	for (; image; image = image->backing)
+		if (image->ops->add_statistics)
+			image->ops->add_statistics(image, ret_statistics);
+	slow_end(block);
 }
 
 int block_discard(struct block *block, uint64_t offset, uint64_t length)

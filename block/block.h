@@ -94,6 +94,24 @@ int block_write(struct block *block, uint64_t offset, const struct iovec *iov,
 /* Every write that ended before this call is on stable storage after it. */
 int block_flush(struct block *block);
 
+/*
+ * Gives back what the disk does not need while it is idle: memory of tables
+ * that were not used since the last call, and reserved space. To be called now
+ * and then; does not wait for anybody who is using the disk.
+ */
+void block_trim(struct block *block);
+
+/* What there was to do for the cached parts of a disk's tables. */
+struct block_statistics {
+	uint64_t lookups;   /* requests that looked there */
+	uint64_t misses;    /* slices that had to be read for them */
+	uint64_t evictions; /* slices that had to make room */
+};
+
+/* Since the disk was opened. */
+void block_statistics(struct block *block,
+		      struct block_statistics *ret_statistics);
+
 /* The guest no longer needs the range; it reads as zeroes or as before. */
 int block_discard(struct block *block, uint64_t offset, uint64_t length);
 

@@ -162,8 +162,7 @@ static void run_shape(const struct shape *shape, uint64_t cache_size)
 		backing = test_backing_new(shape->backing_sectors);
 	block = block_new(test_image_open(file, cache_size, backing));
 	run_threads(block);
-	CHECK_EQUAL(block_flush(block), 0);
-	CHECK_EQUAL(block_flush(block), 0);
+	CHECK_EQUAL(test_block_settle(block), 0);
 	check = test_check_image(file_memory_data(file), file_size(file));
 	CHECK_EQUAL(check.errors + check.leaks, 0);
 	block_close(block);

@@ -165,7 +165,8 @@ int file_fill_zeroes(struct file *file, uint64_t offset, uint64_t length);
 
 /*
  * Cuts the file, or makes it longer by zeroes. No other request may be under
- * way. -ENOTSUP where the size is given, as a block device's.
+ * way where it did not end, or does not any more. -ENOTSUP where the size is
+ * given, as a block device's.
  */
 int file_truncate(struct file *file, uint64_t size);
 

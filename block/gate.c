@@ -14,6 +14,14 @@
  */
 #include "block/gate.h"
 
+#define COME (1ULL << GATE_INSIDE_BITS | 1)
+#define GONE 1ULL
+
+static uint64_t inside(uint64_t counts)
+{
+	return counts & ((1ULL << GATE_INSIDE_BITS) - 1);
+}
+
 void gate_init(struct gate *gate)
 {
 	*gate = (struct gate){.step = GATE_IDLE};
@@ -45,7 +53,7 @@ bool gate_enter(struct gate *gate, struct gate_pass *ret_pass)
 						  memory_order_relaxed);
 
 	*ret_pass = (struct gate_pass){(uint8_t)slot, (uint8_t)phase};
-	atomic_fetch_add(&gate->slots[slot].inside[phase], 1);
+	atomic_fetch_add(&gate->slots[slot].counts[phase], COME);
 	if (!atomic_load(&gate->closed))
 		return true;
 	gate_leave(gate, *ret_pass);
@@ -55,9 +63,10 @@ bool gate_enter(struct gate *gate, struct gate_pass *ret_pass)
 /* Either we see that somebody waits, or he sees that we have left. */
 void gate_leave(struct gate *gate, struct gate_pass pass)
 {
-	atomic_uint *inside = &gate->slots[pass.slot].inside[pass.phase];
+	_Atomic uint64_t *counts = &gate->slots[pass.slot].counts[pass.phase];
 
-	if (atomic_fetch_sub(inside, 1) > 1 || !atomic_load(&gate->waited_for))
+	if (inside(atomic_fetch_sub(counts, GONE)) > 1 ||
+	    !atomic_load(&gate->waited_for))
 		return;
 	pthread_mutex_lock(&gate->lock);
 	pthread_cond_signal(&gate->left);
@@ -67,9 +76,20 @@ void gate_leave(struct gate *gate, struct gate_pass pass)
 static bool is_empty(const struct gate *gate, unsigned int phase)
 {
 	for (unsigned int i = 0; i < GATE_SLOTS; i++)
-		if (atomic_load(&gate->slots[i].inside[phase]))
+		if (inside(atomic_load(&gate->slots[i].counts[phase])))
 			return false;
 	return true;
+}
+
+uint64_t gate_entered(const struct gate *gate)
+{
+	uint64_t entered = 0;
+
+	for (unsigned int i = 0; i < GATE_SLOTS; i++)
+		for (unsigned int phase = 0; phase < 2; phase++)
+			entered += atomic_load(&gate->slots[i].counts[phase]) >>
+				   GATE_INSIDE_BITS;
+	return entered;
 }
 
 /* Goes on as far as that is possible without waiting. */

@@ -12,8 +12,8 @@
  * that. So a pointer that is removed before taking a ticket is followed by
  * nobody once the ticket has passed.
  *
- * Threads: gate_enter() and gate_leave() any; all the rest under one lock of
- * the caller's, who must not be inside.
+ * Threads: gate_enter(), gate_leave() any; the rest, unless it says otherwise,
+ * under one lock of the caller's, who must not be inside.
  */
 #ifndef BLOCK_GATE_H
 #define BLOCK_GATE_H
@@ -28,12 +28,15 @@
 /* More threads than this share slots, which only makes them slower. */
 #define GATE_SLOTS 16
 
+/* How many are inside, and in the bits above how many ever came in. */
+#define GATE_INSIDE_BITS 24
+
 struct gate_slot {
-	_Alignas(GATE_LINE) atomic_uint inside[2]; /* [a] by phase */
+	_Alignas(GATE_LINE) _Atomic uint64_t counts[2]; /* [a] by phase */
 };
 
 struct gate {
-	atomic_uint phase;	/* [a] newcomers count in inside[phase] */
+	atomic_uint phase;	/* [a] newcomers count in counts[phase] */
 	atomic_bool closed;	/* [a] */
 	atomic_bool waited_for; /* [a] somebody sleeps until @left */
 	pthread_mutex_t lock;	/* with @left */
@@ -56,6 +59,9 @@ void gate_fini(struct gate *gate);
 /* False: the gate is closed. Never waits. */
 bool gate_enter(struct gate *gate, struct gate_pass *ret_pass);
 void gate_leave(struct gate *gate, struct gate_pass pass);
+
+/* How many were let in so far. Any thread. */
+uint64_t gate_entered(const struct gate *gate);
 
 /* Passes when all who are inside now have left. */
 uint64_t gate_ticket(struct gate *gate);

@@ -51,6 +51,7 @@ static void a_ticket_outwaits_those_inside(void)
 		gate_leave(gate, second);
 		CHECK(gate_has_passed(gate, after));
 		CHECK(gate_has_passed(gate, before));
+		CHECK_EQUAL(gate_entered(gate), 2 * (i + 1));
 	}
 	gate_free(gate);
 }
@@ -64,7 +65,7 @@ static void stragglers_are_waited_for(void)
 
 	CHECK(gate_has_passed(gate, gate_ticket(gate)));
 	CHECK_EQUAL(atomic_load(&gate->phase), 1);
-	atomic_fetch_add(&gate->slots[late.slot].inside[late.phase], 1);
+	atomic_fetch_add(&gate->slots[late.slot].counts[late.phase], 1);
 	ticket = gate_ticket(gate);
 	CHECK(!gate_has_passed(gate, ticket));
 	gate_leave(gate, late);

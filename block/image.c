@@ -6,6 +6,7 @@
 #include <errno.h>
 
 #include "base/math.h"
+#include "block/mutant.h"
 
 int image_close(struct image *image)
 {
@@ -18,6 +19,18 @@ int image_close(struct image *image)
 		if (!ret)
 			ret = closed;
 	}
+	return ret;
+}
+
+int image_sync(struct image *image)
+{
+	bool apart = image->data != image->file;
+	int ret = 0;
+
+	if (apart && !MUTANT(NO_BARRIER_FOR_DATA_FILE))
+		ret = file_flush(image->data);
+	if (!ret && !(apart && MUTANT(NO_BARRIER_BESIDE_DATA_FILE)))
+		ret = file_flush(image->file);
 	return ret;
 }
 

@@ -83,6 +83,22 @@ struct image_ops {
 	bool (*is_settled)(const struct image *image);
 	int (*flush)(struct image *image);
 	/*
+	 * The same in two halves, between which others may use the image:
+	 * writes all that waits, and says until when that was; then, when
+	 * image_sync() has followed without an error, hears of it. NULL where
+	 * is_settled is.
+	 */
+	int (*write_back)(struct image *image, uint64_t *ret_time);
+	void (*written_back)(struct image *image, uint64_t time);
+	/*
+	 * Gives back what was not used since the last call: memory, and space
+	 * that was reserved. NULL: there is none.
+	 */
+	void (*trim)(struct image *image);
+	/* Adds what this image has had to do. NULL: nothing. */
+	void (*add_statistics)(const struct image *image,
+			       struct block_statistics *statistics);
+	/*
 	 * All of the disk becomes unallocated, and shows what lies beneath.
 	 * Durable as resize() is. NULL where nothing can lie beneath.
 	 */
@@ -192,6 +208,9 @@ int block_rebase(struct block *block, struct image *backing,
 
 /* Closes the image and its chain; NULL is none. The first error. */
 int image_close(struct image *image);
+
+/* Flushes the image's files, the data's first. Any thread, at any time. */
+int image_sync(struct image *image);
 
 /*
  * The fast path: as much of the front of the range as map() answers at once.

@@ -13,10 +13,13 @@
  *   qcow2_order.c	  what must be on disk before what
  *   qcow2_refcount.c	  refcounts, and blocks of them
  *   qcow2_reftable.c	  growing the refcount table
- *   qcow2_alloc.c	  taking clusters, and giving them back
+ *   qcow2_alloc.c	  free clusters, and taking them
+ *   qcow2_reserve.c	  some that are counted already
+ *   qcow2_dead.c	  clusters that were let go
  *   qcow2_l2.c		  L2 tables that may be written
  *   qcow2_write.c	  writes: in place, or to new clusters
  *   qcow2_erase.c	  discard and write-zeroes
+ *   qcow2_flush.c	  all of that to the disk
  *   qcow2_write_compressed.c  compressed clusters
  *   qcow2_metadata.c	  which clusters hold tables: overlap checks
  *   qcow2_snapshot.c	  where snapshots keep theirs
@@ -44,6 +47,7 @@
 #include "base/endian.h"
 #include "base/err.h"
 #include "block/image.h"
+#include "block/qcow2_alloc.h"
 #include "block/qcow2_cache.h"
 #include "block/qcow2_format.h"
 #include "block/qcow2_header.h"
@@ -62,30 +66,12 @@ struct qcow2_table {
 	bool moved;	      /* the header does not point here yet */
 };
 
-/* Host clusters that follow each other. */
-struct qcow2_run {
-	uint64_t first;
-	uint64_t count;
-};
-
-#define QCOW2_RUNS_MAX 4096
-
-struct qcow2_alloc {
-	/* Known to be free; a hint, checked before it is used. */
-	struct qcow2_run free[QCOW2_RUNS_MAX];
-	size_t free_count;
-	/* Below it nothing is free that is not in free[]. */
-	uint64_t cursor;
-	/*
-	 * No longer pointed to in memory, but perhaps still on disk: their
-	 * refcounts go down when the pointers are durably gone.
-	 */
-	struct qcow2_run dead[QCOW2_RUNS_MAX];
-	size_t dead_count;
-	size_t awaited;	     /* of these: the first ones, which are free... */
-	uint64_t ticket;     /* ...when the gate lets this pass */
-	bool had_compressed; /* the dead ones, or some of these */
-	bool awaited_compressed; /* the awaited ones, or some of these */
+/* What was written, and what of that is durable. */
+struct qcow2_order {
+	uint64_t now;	 /* goes up with each fdatasync that begins */
+	uint64_t synced; /* what was written up to this time is durable */
+	uint64_t wrote[QCOW2_STAGES]; /* when, last */
+	bool raised; /* refcounts in memory are higher than on disk */
 };
 
 struct qcow2 {
@@ -104,14 +90,14 @@ struct qcow2 {
 	struct qcow2_table reftable; /* empty if read-only */
 	struct qcow2_cache l2_cache;
 	struct qcow2_cache refcount_cache;
-	bool unsynced[QCOW2_STAGES]; /* written since the last fdatasync */
+	struct qcow2_order order;
 	struct qcow2_metadata metadata;
 	struct qcow2_alloc *alloc;  /* NULL if read-only */
 	uint64_t compressed_tail;   /* see qcow2_write_compressed.c; 0: none */
 	struct inflated *inflated;  /* [c] compressed clusters, inflated */
 	struct readahead readahead; /* of such clusters */
 	uint64_t l2_cache_size;	    /* [c] bytes; 0: the default */
-	bool corrupt;		    /* nothing is written any more */
+	atomic_bool corrupt;	    /* [a] nothing is written any more */
 };
 
 static inline struct qcow2 *qcow2_of(struct image *image)
@@ -347,6 +333,8 @@ int qcow2_snapshot_select(struct file *file, const char *id_or_name,
 
 /* --- qcow2_order.c: the order in which changes reach the disk ------------- */
 
+void qcow2_order_init(struct qcow2_order *order);
+
 /* Something of this stage was written to the file, past the stage's own set. */
 void qcow2_order_wrote(struct qcow2 *qcow2, enum qcow2_stage stage);
 
@@ -356,88 +344,17 @@ int qcow2_order_write(struct qcow2 *qcow2, enum qcow2_stage stage);
 /* Nothing waits in memory, nothing is written and not durable. Pure. */
 bool qcow2_order_is_settled(const struct qcow2 *qcow2);
 
-/* Makes all stages durable, if qcow2_order_is_settled() is not so already. */
-int qcow2_order_settle(struct qcow2 *qcow2);
+/*
+ * Writes all stages. What is written then, of whatever it consists, is durable
+ * when the files were flushed after that (image_sync()) and synced() was called
+ * with the time that is returned here.
+ */
+int qcow2_order_write_all(struct qcow2 *qcow2, uint64_t *ret_time);
+void qcow2_order_synced(struct qcow2 *qcow2, uint64_t time);
 
 /* Entries [first, first + count) of a table were changed. */
 void qcow2_table_mark_dirty(struct qcow2_table *table, uint64_t first,
 			    uint64_t count);
-
-/* --- qcow2_refcount.c: how often each cluster is referred to -------------- */
-
-extern const struct qcow2_cache_kind qcow2_refcount_kind;
-
-/* How many slices the blocks have that so many table entries lead to. */
-uint64_t qcow2_refcount_slices(const struct qcow2 *qcow2, uint64_t entries);
-
-/* A cluster that no refcount block covers has none: 0. */
-int qcow2_refcount_get(struct qcow2 *qcow2, uint64_t cluster,
-		       uint64_t *ret_refcount);
-
-/* A block must cover the cluster, and @refcount fit the image's width. */
-int qcow2_refcount_set(struct qcow2 *qcow2, uint64_t cluster,
-		       uint64_t refcount);
-
-/* The first cluster from @from on whose refcount is 0. */
-int qcow2_refcount_find_free(struct qcow2 *qcow2, uint64_t from,
-			     uint64_t *ret_cluster);
-
-/* Does a refcount block cover the cluster? */
-bool qcow2_refcount_is_covered(const struct qcow2 *qcow2, uint64_t cluster);
-
-/*
- * Makes a block for a free cluster that none covers; takes clusters from the
- * area that becomes covered, perhaps that very one.
- */
-int qcow2_refcount_cover(struct qcow2 *qcow2, uint64_t cluster);
-
-/* An entry of a refcount block in memory, of 2^@order bits. */
-uint64_t qcow2_refcount_read(const uint8_t *data, uint64_t index,
-			     unsigned int order);
-void qcow2_refcount_write(uint8_t *data, uint64_t index, unsigned int order,
-			  uint64_t refcount);
-
-/* --- qcow2_reftable.c ----------------------------------------------------- */
-
-/* A larger refcount table, and blocks that cover the clusters it lies in. */
-int qcow2_reftable_grow(struct qcow2 *qcow2);
-
-/* --- qcow2_alloc.c: taking clusters, and giving them back ----------------- */
-
-/*
- * Takes 1 to @want free clusters that follow each other; their refcount is 1
- * then. Nothing points to them yet, and their contents are undefined.
- */
-int qcow2_alloc_take(struct qcow2 *qcow2, uint64_t want, uint64_t *ret_first,
-		     uint64_t *ret_count);
-
-/* Gives back at once what was taken and never pointed to. */
-void qcow2_alloc_undo(struct qcow2 *qcow2, uint64_t first, uint64_t count);
-
-/*
- * The memory's tables have one pointer less to each of the clusters. Their
- * refcounts follow when that is durable; until then nobody gets them.
- * qcow2_alloc_make_room() must have promised that this fits.
- */
-void qcow2_alloc_release(struct qcow2 *qcow2, uint64_t first, uint64_t count);
-
-/* What one step (one slice of an L2 table) may release, at most. */
-#define QCOW2_RELEASES_MAX 1024
-
-/* Room for one step's releases; flushes the image if that is needed. */
-int qcow2_alloc_make_room(struct qcow2 *qcow2);
-
-/*
- * Waits, without sleeping, for the requests that may be where the clusters
- * are that were released until now.
- */
-void qcow2_alloc_await(struct qcow2 *qcow2);
-
-/*
- * Lowers the refcounts of those that were waited for and that no request is
- * at any more. All pointers to what was released are durably gone.
- */
-int qcow2_alloc_settle(struct qcow2 *qcow2);
 
 /* --- qcow2_l2.c: slices of L2 tables that may be changed ------------------ */
 
@@ -477,7 +394,18 @@ int qcow2_write(struct image *image, uint64_t offset, uint64_t length,
 int qcow2_discard(struct image *image, uint64_t offset, uint64_t length);
 int qcow2_write_zeroes(struct image *image, uint64_t offset, uint64_t length,
 		       bool may_unmap);
+
+/* --- qcow2_flush.c -------------------------------------------------------- */
+
+/* Operations of struct image_ops. */
+bool qcow2_is_settled(const struct image *image);
 int qcow2_flush(struct image *image);
+int qcow2_write_back(struct image *image, uint64_t *ret_time);
+void qcow2_written_back(struct image *image, uint64_t time);
+void qcow2_trim(struct image *image);
+
+/* Nothing waits, and nothing is reserved: as a closed image. */
+int qcow2_quiesce(struct qcow2 *qcow2);
 
 /* --- qcow2_resize.c: operations of struct image_ops ----------------------- */
 

@@ -5,7 +5,7 @@
  * the inflated cluster is remembered. The last sectors that it names may lie
  * past the end of the file (QEMU makes such files): zeroes. The entry may be
  * replaced meanwhile; what it named stays there until the gate lets it go, and
- * only then is forgotten (qcow2_alloc.c), before it can name something else.
+ * only then is forgotten (qcow2_dead.c), before it can name something else.
  *
  * Who reads one cluster after the other gets the next ones inflated ahead, by
  * the disk's workers where they have nothing better to do.

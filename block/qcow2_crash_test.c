@@ -229,7 +229,7 @@ static void fill(struct block *block)
 		test_fill(data, 256, i + 1);
 		CHECK(!block_write(block, i * BLOCK_SECTOR, &iov, 1));
 	}
-	CHECK(!block_flush(block) && !block_flush(block));
+	CHECK(!test_block_settle(block));
 	free(data);
 }
 
@@ -252,7 +252,7 @@ static struct file *prepare(const struct scenario *scenario, uint64_t seed)
 		op.count = min_u64(op.count, 12);
 		test_disk_run(disk, &op);
 	}
-	CHECK(!block_flush(disk->block) && !block_flush(disk->block));
+	CHECK(!test_block_settle(disk->block));
 	copy = file_memory_new(file_memory_data(file), file_size(file));
 	block_close(disk->block);
 	free(disk);

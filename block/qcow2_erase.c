@@ -182,7 +182,7 @@ static int erase_in_slice(struct qcow2 *qcow2, const struct area *area,
 	ret = is_needed(qcow2, area, how, &needed);
 	if (ret || !needed)
 		return ret;
-	ret = qcow2_alloc_make_room(qcow2);
+	ret = qcow2_dead_make_room(qcow2);
 	if (!ret)
 		ret = qcow2_l2_own(qcow2, area->offset, &slice);
 	if (ret)

@@ -52,26 +52,30 @@ static int write_table(struct qcow2 *qcow2, uint64_t old, uint64_t new)
 	if (!ret)
 		ret = file_write(file, table, qcow2->cluster_size, new);
 	free(table);
+	if (!ret)
+		qcow2_order_wrote(qcow2, QCOW2_STAGE_L2);
 	return ret;
 }
 
+/* What is blank is an empty table already. */
 static int make_table(struct qcow2 *qcow2, uint64_t old, uint64_t *ret_new)
 {
-	uint64_t cluster, count;
+	struct qcow2_taken taken;
 	int ret;
 
-	ret = qcow2_alloc_take(qcow2, 1, &cluster, &count);
+	ret = qcow2_alloc_take(qcow2, 1, &taken);
 	if (ret)
 		return ret;
-	ret = qcow2_metadata_claim(qcow2, cluster, 1);
+	ret = qcow2_metadata_claim(qcow2, taken.run.first, 1);
 	if (!ret) {
-		*ret_new = cluster << qcow2->cluster_bits;
-		ret = write_table(qcow2, old, *ret_new);
+		*ret_new = taken.run.first << qcow2->cluster_bits;
+		if (old || !taken.blank)
+			ret = write_table(qcow2, old, *ret_new);
 		if (ret && !MUTANT(NO_UNDO_OF_L2_CLAIM))
-			qcow2_metadata_remove(qcow2, cluster);
+			qcow2_metadata_remove(qcow2, taken.run.first);
 	}
 	if (ret && !MUTANT(NO_UNDO_OF_L2_TABLE))
-		qcow2_alloc_undo(qcow2, cluster, 1);
+		qcow2_alloc_undo(qcow2, taken.run);
 	return ret;
 }
 
@@ -91,11 +95,13 @@ static int own_table(struct qcow2 *qcow2, uint64_t l1_index,
 	ret = make_table(qcow2, old, ret_offset);
 	if (ret)
 		return ret;
-	qcow2_order_wrote(qcow2, QCOW2_STAGE_L2);
 	qcow2_word_set(qcow2->l1.entries, l1_index, *ret_offset | QCOW2_COPIED);
 	qcow2_table_mark_dirty(&qcow2->l1, l1_index, 1);
 	if (old)
-		qcow2_alloc_release(qcow2, qcow2_cluster_of(qcow2, old), 1);
+		qcow2_dead_add(qcow2,
+			       (struct qcow2_run){qcow2_cluster_of(qcow2, old),
+						  1},
+			       false);
 	return 0;
 }
 
@@ -143,8 +149,9 @@ void qcow2_l2_set(struct qcow2 *qcow2, struct qcow2_l2_slice *slice,
 
 void qcow2_l2_release(struct qcow2 *qcow2, const struct qcow2_cluster *old)
 {
-	uint64_t first = qcow2_cluster_of(qcow2, old->host_offset),
-		 last = first;
+	struct qcow2_run run = {qcow2_cluster_of(qcow2, old->host_offset), 1};
+	bool compressed = old->kind == QCOW2_COMPRESSED;
+	uint64_t end;
 
 	if (old->kind == QCOW2_NONE)
 		return;
@@ -155,10 +162,9 @@ void qcow2_l2_release(struct qcow2 *qcow2, const struct qcow2_cluster *old)
 		return;
 	}
 	/* Each compressed cluster counts once in every cluster it touches. */
-	if (old->kind == QCOW2_COMPRESSED) {
-		last = qcow2_cluster_of(qcow2, old->host_offset +
-						       old->host_length - 1);
-		qcow2->alloc->had_compressed = true;
+	if (compressed) {
+		end = old->host_offset + old->host_length - 1;
+		run.count = qcow2_cluster_of(qcow2, end) - run.first + 1;
 	}
-	qcow2_alloc_release(qcow2, first, last - first + 1);
+	qcow2_dead_add(qcow2, run, compressed);
 }

@@ -74,20 +74,12 @@ static void qcow2_free(struct qcow2 *qcow2)
 	free(qcow2);
 }
 
-/*
- * The second settle writes the refcounts of what the first one let go, so that
- * a closed image has no leaks.
- */
+/* A closed image has no leaks. */
 static int qcow2_close(struct image *image)
 {
 	struct qcow2 *qcow2 = qcow2_of(image);
-	int ret = 0;
+	int ret = image->read_only ? 0 : qcow2_quiesce(qcow2);
 
-	if (!image->read_only) {
-		ret = qcow2_flush(image);
-		if (!ret)
-			ret = qcow2_flush(image);
-	}
 	if (qcow2_has_data_file(qcow2))
 		file_close(image->data);
 	file_close(image->file);
@@ -95,12 +87,13 @@ static int qcow2_close(struct image *image)
 	return ret;
 }
 
-static bool qcow2_is_settled(const struct image *image)
+static void qcow2_add_statistics(const struct image *image,
+				 struct block_statistics *statistics)
 {
-	const struct qcow2 *qcow2 = qcow2_of_const(image);
+	const struct qcow2_cache *cache = &qcow2_of_const(image)->l2_cache;
 
-	return qcow2->image.read_only ||
-	       (!qcow2->alloc->dead_count && qcow2_order_is_settled(qcow2));
+	statistics->misses += cache->misses;
+	statistics->evictions += cache->evictions;
 }
 
 static const struct image_ops qcow2_ops = {
@@ -115,6 +108,10 @@ static const struct image_ops qcow2_ops = {
 	.write_zeroes = qcow2_write_zeroes,
 	.is_settled = qcow2_is_settled,
 	.flush = qcow2_flush,
+	.write_back = qcow2_write_back,
+	.written_back = qcow2_written_back,
+	.trim = qcow2_trim,
+	.add_statistics = qcow2_add_statistics,
 	.empty = qcow2_empty,
 	.resize = qcow2_resize,
 	.close = qcow2_close,

@@ -19,9 +19,17 @@
  * settle has removed the pointers from the disk. So the worst that power loss
  * leaves is a leaked cluster.
  *
- * In the steady state this is: data and refcounts, fdatasync, L2, fdatasync.
- * Writes in place are in no stage; a flush with nothing else is one fdatasync,
- * and needs none of this.
+ * Not everything needs a stage. Writes in place change no table. Nor does it
+ * matter if data comes before the pointer to it where either alone reads as
+ * what was there before: zeroes in the place of zeroes (qcow2_reserve.c). So in
+ * the steady state, where such data is written to clusters that were counted
+ * before, a flush is: L2, fdatasync. Else it is: data and refcounts, fdatasync,
+ * L2, fdatasync; and with nothing but writes in place, one fdatasync.
+ *
+ * Time (struct qcow2_order) is a number that goes up with each barrier. What
+ * was written at some time is durable when a barrier that began after it has
+ * ended; so writes may go on during a barrier, and are not mistaken for what it
+ * makes durable.
  */
 #include "block/qcow2.h"
 
@@ -102,11 +110,29 @@ static bool stage_is_dirty(const struct qcow2 *qcow2, enum qcow2_stage stage)
 	}
 }
 
+/* Refcounts that only went down can wait for a better time. */
+static bool must_precede(const struct qcow2 *qcow2, enum qcow2_stage stage)
+{
+	return stage == QCOW2_STAGE_REFCOUNTS ? qcow2->order.raised
+					      : stage_is_dirty(qcow2, stage);
+}
+
+static int refcounts_write_back(struct qcow2 *qcow2)
+{
+	int ret = qcow2_cache_write_back(&qcow2->refcount_cache);
+
+	if (!ret)
+		qcow2->order.raised = false;
+	return ret;
+}
+
+/* Also where it fails half way, some of it may be written. */
 static int stage_write_back(struct qcow2 *qcow2, enum qcow2_stage stage)
 {
+	qcow2_order_wrote(qcow2, stage);
 	switch (stage) {
 	case QCOW2_STAGE_REFCOUNTS:
-		return qcow2_cache_write_back(&qcow2->refcount_cache);
+		return refcounts_write_back(qcow2);
 	case QCOW2_STAGE_REFTABLE:
 		return reftable_write_back(qcow2);
 	case QCOW2_STAGE_L2:
@@ -116,9 +142,14 @@ static int stage_write_back(struct qcow2 *qcow2, enum qcow2_stage stage)
 	}
 }
 
+void qcow2_order_init(struct qcow2_order *order)
+{
+	*order = (struct qcow2_order){.now = 1};
+}
+
 void qcow2_order_wrote(struct qcow2 *qcow2, enum qcow2_stage stage)
 {
-	qcow2->unsynced[stage] = true;
+	qcow2->order.wrote[stage] = qcow2->order.now;
 }
 
 static bool is_synced_before(const struct qcow2 *qcow2, enum qcow2_stage stage)
@@ -129,26 +160,31 @@ static bool is_synced_before(const struct qcow2 *qcow2, enum qcow2_stage stage)
 	    (stage == QCOW2_STAGE_L1 && MUTANT(NO_BARRIER_BEFORE_L1)))
 		return true;
 	for (unsigned int i = 0; i < stage; i++)
-		if (qcow2->unsynced[i])
+		if (qcow2->order.wrote[i] > qcow2->order.synced)
 			return false;
 	return true;
+}
+
+/* What is written from now on is told apart from what was before. */
+static uint64_t end_time(struct qcow2 *qcow2)
+{
+	return qcow2->order.now++;
+}
+
+void qcow2_order_synced(struct qcow2 *qcow2, uint64_t time)
+{
+	qcow2->order.synced = max_u64(qcow2->order.synced, time);
 }
 
 /* The barrier: what was written so far is on the disk before what follows. */
 static int order_sync(struct qcow2 *qcow2)
 {
-	int ret = 0;
+	uint64_t time = end_time(qcow2);
+	int ret = image_sync(&qcow2->image);
 
-	if (qcow2_has_data_file(qcow2) && !MUTANT(NO_BARRIER_FOR_DATA_FILE))
-		ret = file_flush(qcow2->image.data);
-	if (!ret && !(qcow2_has_data_file(qcow2) &&
-		      MUTANT(NO_BARRIER_BESIDE_DATA_FILE)))
-		ret = file_flush(qcow2->image.file);
-	if (ret)
-		return ret;
-	for (unsigned int i = 0; i < QCOW2_STAGES; i++)
-		qcow2->unsynced[i] = false;
-	return 0;
+	if (!ret)
+		qcow2_order_synced(qcow2, time);
+	return ret;
 }
 
 int qcow2_order_write(struct qcow2 *qcow2, enum qcow2_stage stage)
@@ -158,15 +194,14 @@ int qcow2_order_write(struct qcow2 *qcow2, enum qcow2_stage stage)
 	if (qcow2->corrupt)
 		return -EUCLEAN;
 	for (unsigned int i = 0; i <= stage; i++) {
-		if (!stage_is_dirty(qcow2, i))
+		if (i == stage ? !stage_is_dirty(qcow2, i)
+			       : !must_precede(qcow2, i))
 			continue;
 		if (!is_synced_before(qcow2, i)) {
 			ret = order_sync(qcow2);
 			if (ret)
 				return ret;
 		}
-		/* Also where it fails half way: some of it may be written. */
-		qcow2_order_wrote(qcow2, i);
 		ret = stage_write_back(qcow2, i);
 		if (ret)
 			return ret;
@@ -182,14 +217,16 @@ bool qcow2_order_is_settled(const struct qcow2 *qcow2)
 	return is_synced_before(qcow2, QCOW2_STAGES);
 }
 
-int qcow2_order_settle(struct qcow2 *qcow2)
+/* Refcounts need nothing before them. */
+int qcow2_order_write_all(struct qcow2 *qcow2, uint64_t *ret_time)
 {
-	int ret;
+	int ret = qcow2_order_write(qcow2, QCOW2_STAGES - 1);
 
-	if (qcow2_order_is_settled(qcow2))
-		return 0;
-	ret = qcow2_order_write(qcow2, QCOW2_STAGES - 1);
-	if (MUTANT(NO_BARRIER_AT_SETTLE))
+	if (ret)
 		return ret;
-	return ret ? ret : order_sync(qcow2);
+	qcow2_reserve_ahead(qcow2);
+	if (stage_is_dirty(qcow2, QCOW2_STAGE_REFCOUNTS))
+		ret = stage_write_back(qcow2, QCOW2_STAGE_REFCOUNTS);
+	*ret_time = end_time(qcow2);
+	return ret;
 }

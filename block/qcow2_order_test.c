@@ -62,7 +62,7 @@ static void blocks_come_before_pointers_to_them(void)
 	uint64_t cluster = 3 << qcow2->refblock_bits;
 
 	CHECK_EQUAL(qcow2_refcount_cover(qcow2, cluster), 0);
-	CHECK_EQUAL(qcow2_order_settle(qcow2), 0);
+	CHECK_EQUAL(qcow2_flush(&qcow2->image), 0);
 	check_order(recorder, cluster << 9,
 		    qcow2->reftable.offset + 3 * sizeof(be64));
 	image_close(&qcow2->image);
@@ -74,7 +74,7 @@ static void tables_come_before_the_header(void)
 	struct qcow2 *qcow2 = open_image(&recorder);
 
 	CHECK_EQUAL(qcow2_reftable_grow(qcow2), 0);
-	CHECK_EQUAL(qcow2_order_settle(qcow2), 0);
+	CHECK_EQUAL(qcow2_flush(&qcow2->image), 0);
 	check_order(recorder, qcow2->reftable.offset,
 		    offsetof(struct qcow2_header, refcount_table_offset));
 	image_close(&qcow2->image);
@@ -87,7 +87,9 @@ static void l2_tables_come_before_l1(void)
 	struct qcow2_l2_slice slice = {0};
 
 	CHECK_EQUAL(qcow2_l2_own(qcow2, 0, &slice), 0);
-	CHECK_EQUAL(qcow2_order_settle(qcow2), 0);
+	qcow2_l2_set(qcow2, &slice, 0,
+		     (struct qcow2_entry){QCOW2_ZERO_FLAG, 0});
+	CHECK_EQUAL(qcow2_flush(&qcow2->image), 0);
 	check_order(recorder, qcow2_l2_kind.locate(qcow2, slice.number),
 		    qcow2->l1.offset);
 	image_close(&qcow2->image);
@@ -158,12 +160,77 @@ static void what_a_rebase_keeps_is_flushed(void)
 	image_close(&qcow2->image);
 }
 
+/* The flushes of the file that one block_flush() takes. */
+static unsigned int count_barriers(struct test_recorder *recorder,
+				   struct block *block)
+{
+	size_t from = recorder->log_length;
+	unsigned int count = 0;
+
+	CHECK_EQUAL(block_flush(block), 0);
+	for (size_t i = from; i < recorder->log_length; i++)
+		count += recorder->log[i].kind == TEST_LOG_FLUSH;
+	return count;
+}
+
+/* Clusters of 64 KiB, some of them between two flushes. */
+static void write_some(struct block *block, unsigned int round)
+{
+	static uint8_t data[64 * KIB];
+	struct iovec iov = {data, sizeof(data)};
+	uint64_t start = (uint64_t)round * 8 * sizeof(data);
+
+	for (unsigned int i = 0; i < 8; i++)
+		CHECK(!block_write(block, start + i * sizeof(data), &iov, 1));
+}
+
+static void the_steady_state_takes_one_barrier(void)
+{
+	struct qcow2_create_options create = TEST_CREATE(64 * MIB, 16, 3, 4, 0);
+	struct test_recorder *recorder =
+		test_recorder_new(test_image_new(&create));
+	struct block *block =
+		block_new(test_image_open(&recorder->file, 0, NULL));
+
+	recorder->keeps_log = true;
+	write_some(block, 0);
+	CHECK(count_barriers(recorder, block) > 1);
+	for (unsigned int round = 1; round < 100; round++) {
+		write_some(block, round);
+		CHECK_EQUAL(count_barriers(recorder, block), 1);
+	}
+	/* In place. */
+	write_some(block, 0);
+	CHECK_EQUAL(count_barriers(recorder, block), 1);
+	block_close(block);
+}
+
+/* Zeroes would show where the backing file's data was. */
+static void data_over_data_comes_before_pointers_to_it(void)
+{
+	struct qcow2_create_options create = TEST_CREATE(8 * MIB, 16, 3, 4, 0);
+	struct test_recorder *recorder =
+		test_recorder_new(test_image_new(&create));
+	struct image *backing = test_backing_new(8 * MIB / BLOCK_SECTOR);
+	struct block *block =
+		block_new(test_image_open(&recorder->file, 0, backing));
+
+	recorder->keeps_log = true;
+	for (unsigned int round = 0; round < 10; round++) {
+		write_some(block, round);
+		CHECK(count_barriers(recorder, block) > 1);
+	}
+	block_close(block);
+}
+
 int main(int argc, char **argv)
 {
 	static const struct test tests[] = {
 		TEST(blocks_come_before_pointers_to_them),
 		TEST(tables_come_before_the_header),
 		TEST(l2_tables_come_before_l1),
+		TEST(the_steady_state_takes_one_barrier),
+		TEST(data_over_data_comes_before_pointers_to_it),
 		TEST(all_comes_before_the_mark_that_it_is_clean),
 		TEST(the_mark_that_it_is_corrupt_is_flushed),
 		TEST(the_size_of_a_raw_disk_is_flushed),

@@ -15,7 +15,7 @@
 static int take(struct qcow2 *qcow2, uint64_t offset, uint64_t wanted,
 		uint64_t *ret_host, uint64_t *ret_count)
 {
-	uint64_t first;
+	struct qcow2_taken taken;
 	int ret;
 
 	if (qcow2_has_data_file(qcow2)) {
@@ -23,10 +23,12 @@ static int take(struct qcow2 *qcow2, uint64_t offset, uint64_t wanted,
 		*ret_count = wanted;
 		return 0;
 	}
-	ret = qcow2_alloc_take(qcow2, wanted, &first, ret_count);
-	if (!ret)
-		*ret_host = first << qcow2->cluster_bits;
-	return ret;
+	ret = qcow2_alloc_take(qcow2, wanted, &taken);
+	if (ret)
+		return ret;
+	*ret_host = taken.run.first << qcow2->cluster_bits;
+	*ret_count = taken.run.count;
+	return 0;
 }
 
 /* With subclusters, none of them is data yet: what lies beneath still shows. */
@@ -66,8 +68,10 @@ static int preallocate_run(struct qcow2 *qcow2, uint64_t offset,
 	if (ret) {
 		if (!qcow2_has_data_file(qcow2) &&
 		    !MUTANT(NO_UNDO_OF_PREALLOCATION))
-			qcow2_alloc_undo(qcow2, qcow2_cluster_of(qcow2, host),
-					 *ret_count);
+			qcow2_alloc_undo(qcow2,
+					 (struct qcow2_run){
+						 qcow2_cluster_of(qcow2, host),
+						 *ret_count});
 		return ret;
 	}
 	qcow2_order_wrote(qcow2, QCOW2_STAGE_REFCOUNTS);

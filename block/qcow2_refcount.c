@@ -141,6 +141,9 @@ int qcow2_refcount_set(struct qcow2 *qcow2, uint64_t cluster, uint64_t refcount)
 		return ret;
 	if (!place.slice)
 		return -EIO;
+	if (refcount > qcow2_refcount_read(place.slice, place.index,
+					   qcow2->info.refcount_order))
+		qcow2->order.raised = true;
 	qcow2_refcount_write(place.slice, place.index,
 			     qcow2->info.refcount_order, refcount);
 	qcow2_cache_mark_dirty(&qcow2->refcount_cache, place.number);

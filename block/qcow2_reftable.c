@@ -136,8 +136,12 @@ int qcow2_reftable_grow(struct qcow2 *qcow2)
 		return ret;
 	if (!MUTANT(UNREPORTED_REFTABLE))
 		qcow2_order_wrote(qcow2, QCOW2_STAGE_REFCOUNTS);
-	qcow2_alloc_release(qcow2, qcow2_cluster_of(qcow2, old->offset),
-			    old->count * sizeof(be64) >> qcow2->cluster_bits);
+	qcow2_dead_add(qcow2,
+		       (struct qcow2_run){
+			       qcow2_cluster_of(qcow2, old->offset),
+			       old->count * sizeof(be64) >> qcow2->cluster_bits,
+		       },
+		       false);
 	free(old->entries);
 	*old = table;
 	return 0;

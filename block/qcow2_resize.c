@@ -205,13 +205,10 @@ static int check_size(const struct qcow2 *qcow2, uint64_t size, struct err *err)
 	return 0;
 }
 
-/* Twice: the second time for the refcounts of what was let go. */
 static int settle(struct qcow2 *qcow2, struct err *err)
 {
-	int ret = qcow2->corrupt ? -EUCLEAN : qcow2_flush(&qcow2->image);
+	int ret = qcow2->corrupt ? -EUCLEAN : qcow2_quiesce(qcow2);
 
-	if (!ret)
-		ret = qcow2_flush(&qcow2->image);
 	return ret ? err_errno(err, -ret, "cannot write %s", qcow2->image.name)
 		   : 0;
 }

@@ -126,6 +126,7 @@ int qcow2_state_init(struct qcow2 *qcow2, const struct image_options *options,
 	if (ret)
 		return ret;
 	set_geometry(qcow2);
+	qcow2_order_init(&qcow2->order);
 	qcow2->l2_cache_size = options->l2_cache_size;
 	qcow2->corrupt = !read_only && qcow2->info.incompatible & QCOW2_DIRTY;
 	ret = init_reader(qcow2, options->l2_cache_size);

@@ -30,6 +30,8 @@ struct step {
 	uint64_t cluster_count; /* clusters that these touch */
 	uint64_t host_offset;	/* of the first of them */
 	bool taken;		/* from the allocator, for this step */
+	bool blank;		/* and as it says there */
+	bool any_order; /* with the L2 entries, on the way to the disk */
 };
 
 /* What lies around the guest's bytes. */
@@ -79,7 +81,8 @@ static int read_around(struct qcow2 *qcow2, const struct step *step,
 		       struct around *around)
 {
 	uint64_t end = step->offset + step->length;
-	bool fresh = step->host_offset >= file_size(qcow2->image.data);
+	bool fresh = step->blank ||
+		     step->host_offset >= file_size(qcow2->image.data);
 	int ret;
 
 	*around = (struct around){
@@ -122,13 +125,26 @@ static int write_pieces(struct qcow2 *qcow2, const struct step *step,
 	return ret;
 }
 
-static int write_clusters(struct qcow2 *qcow2, const struct step *step,
+/* If only the entries reach the disk, does the disk still read the same? */
+static bool needs_no_order(struct qcow2 *qcow2, const struct step *step,
+			   const struct around *around)
+{
+	if (!step->blank && !MUTANT(ANY_ORDER_OF_ANY_CLUSTER))
+		return false;
+	return !around->head && !around->tail &&
+	       (image_is_zero(&qcow2->image, step->offset, step->length) ||
+		MUTANT(ANY_ORDER_OVER_DATA));
+}
+
+static int write_clusters(struct qcow2 *qcow2, struct step *step,
 			  struct cursor *from)
 {
 	struct around around;
 	int ret;
 
 	ret = read_around(qcow2, step, &around);
+	if (!ret)
+		step->any_order = needs_no_order(qcow2, step, &around);
 	if (!ret)
 		ret = write_pieces(qcow2, step, &around, from);
 	free(around.head);
@@ -180,7 +196,7 @@ static int publish(struct qcow2 *qcow2, const struct step *step)
 	ret = qcow2_l2_own(qcow2, step->offset, &slice);
 	if (ret)
 		return ret;
-	if (!MUTANT(UNREPORTED_DATA))
+	if (!step->any_order && !MUTANT(UNREPORTED_DATA))
 		qcow2_order_wrote(qcow2, QCOW2_STAGE_REFCOUNTS);
 	for (uint64_t i = 0; i < step->cluster_count; i++) {
 		qcow2_decode(qcow2, step->offset + (i << qcow2->cluster_bits),
@@ -220,7 +236,7 @@ static uint64_t count_replaced(const struct qcow2 *qcow2,
 /* Finds new host clusters for a step. */
 static int take_clusters(struct qcow2 *qcow2, uint64_t count, struct step *step)
 {
-	uint64_t host;
+	struct qcow2_taken taken;
 	int ret;
 
 	step->cluster_count = count;
@@ -229,11 +245,13 @@ static int take_clusters(struct qcow2 *qcow2, uint64_t count, struct step *step)
 					       qcow2->cluster_size);
 		return 0;
 	}
-	ret = qcow2_alloc_take(qcow2, count, &host, &step->cluster_count);
+	ret = qcow2_alloc_take(qcow2, count, &taken);
 	if (ret)
 		return ret;
-	step->host_offset = host << qcow2->cluster_bits;
+	step->host_offset = taken.run.first << qcow2->cluster_bits;
+	step->cluster_count = taken.run.count;
 	step->taken = true;
+	step->blank = taken.blank;
 	return 0;
 }
 
@@ -305,6 +323,17 @@ static int place_step(struct qcow2 *qcow2, const struct qcow2_l2_slice *slice,
 	return 0;
 }
 
+static void undo(struct qcow2 *qcow2, const struct step *step)
+{
+	struct qcow2_run run = {
+		.first = qcow2_cluster_of(qcow2, step->host_offset),
+		.count = step->cluster_count,
+	};
+
+	if (step->taken && !MUTANT(NO_UNDO_OF_WRITE))
+		qcow2_alloc_undo(qcow2, run);
+}
+
 static int replace(struct qcow2 *qcow2, const struct qcow2_l2_slice *slice,
 		   const struct qcow2_cluster *first, struct step *step,
 		   struct cursor *from)
@@ -318,10 +347,8 @@ static int replace(struct qcow2 *qcow2, const struct qcow2_l2_slice *slice,
 		ret = write_clusters(qcow2, step, from);
 	if (!ret)
 		ret = publish(qcow2, step);
-	if (ret && step->taken && !MUTANT(NO_UNDO_OF_WRITE))
-		qcow2_alloc_undo(qcow2,
-				 qcow2_cluster_of(qcow2, step->host_offset),
-				 step->cluster_count);
+	if (ret)
+		undo(qcow2, step);
 	return ret;
 }
 
@@ -333,7 +360,7 @@ static int write_step(struct qcow2 *qcow2, struct step *step,
 	struct qcow2_cluster first;
 	int ret;
 
-	ret = qcow2_alloc_make_room(qcow2);
+	ret = qcow2_dead_make_room(qcow2);
 	if (!ret)
 		ret = qcow2_l2_own(qcow2, step->offset, &slice);
 	if (ret)
@@ -366,24 +393,4 @@ int qcow2_write(struct image *image, uint64_t offset, uint64_t length,
 			return ret;
 	}
 	return 0;
-}
-
-/*
- * After the settle nothing on the disk points to what was released before it.
- * That its refcounts cannot be lowered now - a request may still be there, or
- * the host fails - costs the guest nothing, so it is no error of the flush.
- */
-int qcow2_flush(struct image *image)
-{
-	struct qcow2 *qcow2 = qcow2_of(image);
-	int ret;
-
-	qcow2_alloc_await(qcow2);
-	if (qcow2_order_is_settled(qcow2))
-		ret = file_flush(image->data);
-	else
-		ret = qcow2_order_settle(qcow2);
-	if (!ret)
-		qcow2_alloc_settle(qcow2);
-	return ret;
 }

@@ -80,14 +80,16 @@ static int pack_in_tail(struct qcow2 *qcow2, size_t length,
 /* Into a new cluster, from the tail on if that lies right before it. */
 static int pack_in_fresh(struct qcow2 *qcow2, struct packing *packing)
 {
-	uint64_t tail = qcow2->compressed_tail, count;
+	uint64_t tail = qcow2->compressed_tail;
 	uint64_t cluster = qcow2_cluster_of(qcow2, tail);
+	struct qcow2_taken taken;
 	int ret;
 
 	*packing = (struct packing){0};
-	ret = qcow2_alloc_take(qcow2, 1, &packing->fresh, &count);
+	ret = qcow2_alloc_take(qcow2, 1, &taken);
 	if (ret)
 		return ret;
+	packing->fresh = taken.run.first;
 	packing->offset = packing->fresh << qcow2->cluster_bits;
 	if (tail && packing->fresh == cluster + 1 && !share(qcow2, cluster)) {
 		packing->offset = tail;
@@ -101,7 +103,7 @@ static void undo(struct qcow2 *qcow2, const struct packing *packing)
 	if (packing->shared)
 		unshare_cluster(qcow2, packing->shared);
 	if (packing->fresh)
-		qcow2_alloc_undo(qcow2, packing->fresh, 1);
+		qcow2_alloc_undo(qcow2, (struct qcow2_run){packing->fresh, 1});
 }
 
 /* "Compressed Clusters Descriptor" of the specification. */
@@ -187,7 +189,7 @@ int qcow2_write_compressed(struct image *image, uint64_t offset,
 	if (!is_aligned(offset, qcow2->cluster_size) || !length ||
 	    length >= qcow2->cluster_size)
 		return -EINVAL;
-	ret = qcow2_alloc_make_room(qcow2);
+	ret = qcow2_dead_make_room(qcow2);
 	/* A table that has to be made comes before its data, here as always. */
 	if (!ret)
 		ret = find_old(qcow2, offset, &slice, &old);

@@ -238,6 +238,21 @@ static inline bool test_file_save(struct file *file, const char *path)
 	return saved;
 }
 
+/*
+ * Everything is on the disk, and nothing is reserved, as after a close; even if
+ * one call fails.
+ */
+static inline int test_block_settle(struct block *block)
+{
+	int ret = 0;
+
+	for (unsigned int i = 0; i < 3; i++)
+		block_trim(block);
+	for (unsigned int i = 0; i < 3 && !ret; i++)
+		ret = block_flush(block);
+	return ret;
+}
+
 /* An empty image in memory. */
 static inline struct file *test_image_new(
 	const struct qcow2_create_options *options)

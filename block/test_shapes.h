@@ -110,8 +110,7 @@ static inline void test_shape_write(const struct test_shape *shape,
 			test_disk_run(disk, &op);
 		CHECK_EQUAL(op.ret, 0);
 	}
-	CHECK_EQUAL(block_flush(disk->block), 0);
-	CHECK_EQUAL(block_flush(disk->block), 0);
+	CHECK_EQUAL(test_block_settle(disk->block), 0);
 	files->file[TEST_IMAGE] = test_file_copy(old.file[TEST_IMAGE]);
 	files->file[TEST_DATA] = test_file_copy(old.file[TEST_DATA]);
 	block_close(disk->block);

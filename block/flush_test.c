@@ -1,0 +1,120 @@
+/*
+ * block/flush_test.c - who shares a flush with whom.
+ */
+#include "block/flush.h"
+
+#include <errno.h>
+#include <stdatomic.h>
+#include <unistd.h>
+
+#include "base/test.h"
+
+#define THREADS 6
+
+struct disk {
+	struct flush_group group;
+	atomic_uint begun, under_way;
+	atomic_bool held; /* a flush does not end before this is over */
+	atomic_bool overlapped;
+	int result;
+};
+
+static int flush(void *context)
+{
+	struct disk *disk = context;
+
+	if (atomic_fetch_add(&disk->under_way, 1))
+		atomic_store(&disk->overlapped, true);
+	atomic_fetch_add(&disk->begun, 1);
+	while (atomic_load(&disk->held))
+		usleep(100);
+	atomic_fetch_sub(&disk->under_way, 1);
+	return disk->result;
+}
+
+static void *ask(void *context)
+{
+	struct disk *disk = context;
+
+	return (void *)(intptr_t)flush_group_run(&disk->group, flush, disk);
+}
+
+static void one_alone_is_one(void)
+{
+	struct disk disk = {0};
+
+	flush_group_init(&disk.group);
+	for (unsigned int i = 1; i < 4; i++) {
+		CHECK_EQUAL(flush_group_run(&disk.group, flush, &disk), 0);
+		CHECK_EQUAL(disk.begun, i);
+	}
+	disk.result = -EIO;
+	CHECK_EQUAL(flush_group_run(&disk.group, flush, &disk), -EIO);
+	flush_group_fini(&disk.group);
+}
+
+static void wait_until_all_ask(struct disk *disk, unsigned int threads)
+{
+	(void)disk;
+	usleep(1000 * threads);
+}
+
+/* The first is under way; all who ask meanwhile need one more, together. */
+static void those_who_wait_share_the_next(void)
+{
+	struct disk disk = {0};
+	pthread_t threads[THREADS];
+	void *ret;
+
+	flush_group_init(&disk.group);
+	atomic_store(&disk.held, true);
+	pthread_create(&threads[0], NULL, ask, &disk);
+	while (!atomic_load(&disk.begun))
+		usleep(100);
+	for (unsigned int i = 1; i < THREADS; i++)
+		pthread_create(&threads[i], NULL, ask, &disk);
+	wait_until_all_ask(&disk, THREADS);
+	CHECK_EQUAL(disk.begun, 1);
+	atomic_store(&disk.held, false);
+	for (unsigned int i = 0; i < THREADS; i++) {
+		pthread_join(threads[i], &ret);
+		CHECK_EQUAL((intptr_t)ret, 0);
+	}
+	/* One that asked late, on a busy machine, may have needed a third. */
+	CHECK(disk.begun >= 2 && disk.begun <= 3);
+	CHECK(!disk.overlapped);
+	flush_group_fini(&disk.group);
+}
+
+static void *ask_often(void *context)
+{
+	for (unsigned int i = 0; i < 1000; i++)
+		ask(context);
+	return NULL;
+}
+
+static void nobody_waits_for_ever(void)
+{
+	struct disk disk = {0};
+	pthread_t threads[THREADS];
+
+	flush_group_init(&disk.group);
+	for (unsigned int i = 0; i < THREADS; i++)
+		pthread_create(&threads[i], NULL, ask_often, &disk);
+	for (unsigned int i = 0; i < THREADS; i++)
+		pthread_join(threads[i], NULL);
+	CHECK(disk.begun <= THREADS * 1000);
+	CHECK(!disk.overlapped);
+	flush_group_fini(&disk.group);
+}
+
+int main(int argc, char **argv)
+{
+	static const struct test tests[] = {
+		TEST(one_alone_is_one),
+		TEST(those_who_wait_share_the_next),
+		TEST(nobody_waits_for_ever),
+	};
+
+	return test_main(argc, argv, tests, sizeof(tests) / sizeof(tests[0]));
+}
