@@ -9,7 +9,7 @@
  * used again before the gate says that nobody can be at it any more. Only what
  * replaces whole tables closes the gate, and is alone then.
  */
-#include "block/block.h"
+#include "block/disk.h"
 
 #include <errno.h>
 #include <pthread.h>
@@ -18,22 +18,8 @@
 #include "base/iov.h"
 #include "base/math.h"
 #include "block/chain.h"
-#include "block/commit.h"
 #include "block/fast.h"
-#include "block/flush.h"
-#include "block/image.h"
 #include "block/mutant.h"
-#include "block/rebase.h"
-#include "block/workers.h"
-
-struct block {
-	struct gate gate;     /* of the fast path */
-	pthread_mutex_t lock; /* of the slow path; not taken inside the gate */
-	atomic_bool settled; /* [a] see image_ops.is_settled; set by slow_end */
-	struct image *top;   /* [c] owned; [l] whatever is in memory of it */
-	struct workers workers;
-	struct flush_group flushes;
-};
 
 static bool is_settled(const struct block *block)
 {
@@ -115,8 +101,8 @@ uint64_t block_discard_granularity(const struct block *block)
 	return block->top->discard_granularity;
 }
 
-static int block_check_range(const struct block *block, uint64_t offset,
-			     uint64_t length)
+int block_check_range(const struct block *block, uint64_t offset,
+		      uint64_t length)
 {
 	if (!is_aligned(offset | length, BLOCK_SECTOR) ||
 	    !range_fits(offset, length, block->top->size))
@@ -124,38 +110,36 @@ static int block_check_range(const struct block *block, uint64_t offset,
 	return 0;
 }
 
-/* The checks of whatever changes the disk. */
-static int block_check_change(const struct block *block, uint64_t offset,
-			      uint64_t length)
+int block_check_change(const struct block *block, uint64_t offset,
+		       uint64_t length)
 {
 	if (block->top->read_only)
 		return -EROFS;
 	return block_check_range(block, offset, length);
 }
 
-static void slow_begin(struct block *block)
+void block_lock(struct block *block)
 {
 	pthread_mutex_lock(&block->lock);
 }
 
 /* Whoever hears that this has ended finds out if a flush has to follow it. */
-static void slow_end(struct block *block)
+void block_unlock(struct block *block)
 {
 	atomic_store(&block->settled, is_settled(block));
 	pthread_mutex_unlock(&block->lock);
 }
 
-/* For changes that nobody may see half done. */
-static void alone_begin(struct block *block)
+void block_lock_alone(struct block *block)
 {
-	slow_begin(block);
+	block_lock(block);
 	gate_close(&block->gate);
 }
 
-static void alone_end(struct block *block)
+void block_unlock_alone(struct block *block)
 {
 	gate_open(&block->gate);
-	slow_end(block);
+	block_unlock(block);
 }
 
 bool block_begin(struct block *block, struct block_pass *ret_pass)
@@ -222,7 +206,7 @@ static int read_slow(struct block *block, uint64_t offset, uint64_t length,
 	int ret;
 
 	*ret_done = 0;
-	slow_begin(block);
+	block_lock(block);
 	ret = block_check_range(block, offset, length);
 	if (!ret)
 		ret = image_find(block->top, offset, length, &extent);
@@ -230,7 +214,7 @@ static int read_slow(struct block *block, uint64_t offset, uint64_t length,
 		ret = image_read(block->top, offset, extent.length, to);
 		*ret_done = extent.length;
 	}
-	slow_end(block);
+	block_unlock(block);
 	return ret;
 }
 
@@ -300,11 +284,11 @@ int block_write_from(struct block *block, uint64_t offset, uint64_t length,
 		return ret;
 	offset += done;
 	length -= done;
-	slow_begin(block);
+	block_lock(block);
 	ret = block_check_change(block, offset, length);
 	if (!ret)
 		ret = image_write(block->top, offset, length, from);
-	slow_end(block);
+	block_unlock(block);
 	return ret;
 }
 
@@ -320,16 +304,16 @@ static int flush_all(struct block *block)
 	uint64_t time;
 	int ret;
 
-	slow_begin(block);
+	block_lock(block);
 	ret = top->ops->write_back(top, &time);
-	slow_end(block);
+	block_unlock(block);
 	if (!ret && !MUTANT(NO_BARRIER_AT_SETTLE))
 		ret = image_sync(top);
 	if (ret)
 		return ret;
-	slow_begin(block);
+	block_lock(block);
 	top->ops->written_back(top, time);
-	slow_end(block);
+	block_unlock(block);
 	return 0;
 }
 
@@ -359,7 +343,7 @@ void block_trim(struct block *block)
 	for (; image; image = image->backing)
 		if (image->ops->trim)
 			image->ops->trim(image);
-	slow_end(block);
+	block_unlock(block);
 }
 
 void block_statistics(struct block *block,
@@ -370,22 +354,22 @@ void block_statistics(struct block *block,
 	*ret_statistics = (struct block_statistics){
 		.lookups = gate_entered(&block->gate),
 	};
-	slow_begin(block);
+	block_lock(block);
 	for (; image; image = image->backing)
 		if (image->ops->add_statistics)
 			image->ops->add_statistics(image, ret_statistics);
-	slow_end(block);
+	block_unlock(block);
 }
 
 int block_discard(struct block *block, uint64_t offset, uint64_t length)
 {
 	int ret;
 
-	slow_begin(block);
+	block_lock(block);
 	ret = block_check_change(block, offset, length);
 	if (!ret && length)
 		ret = block->top->ops->discard(block->top, offset, length);
-	slow_end(block);
+	block_unlock(block);
 	return ret;
 }
 
@@ -394,12 +378,12 @@ int block_write_zeroes(struct block *block, uint64_t offset, uint64_t length,
 {
 	int ret;
 
-	slow_begin(block);
+	block_lock(block);
 	ret = block_check_change(block, offset, length);
 	if (!ret && length)
 		ret = block->top->ops->write_zeroes(block->top, offset, length,
 						    may_unmap);
-	slow_end(block);
+	block_unlock(block);
 	return ret;
 }
 
@@ -425,70 +409,4 @@ void block_map(struct block *block, uint64_t offset, uint64_t length,
 	};
 	if (extent.kind == BLOCK_EXTENT_DATA)
 		ret_extent->fd = extent.image->data->fd;
-}
-
-int block_find(struct block *block, uint64_t offset, uint64_t length,
-	       struct extent *ret_extent)
-{
-	int ret;
-
-	slow_begin(block);
-	ret = block_check_range(block, offset, length);
-	if (!ret)
-		ret = image_find(block->top, offset, length, ret_extent);
-	slow_end(block);
-	return ret;
-}
-
-int block_write_compressed(struct block *block, uint64_t offset,
-			   const void *packed, size_t length)
-{
-	int ret;
-
-	if (!block->top->ops->write_compressed)
-		return -ENOTSUP;
-	slow_begin(block);
-	ret = block_check_change(block, offset, 0);
-	if (!ret)
-		ret = block->top->ops->write_compressed(block->top, offset,
-							packed, length);
-	slow_end(block);
-	return ret;
-}
-
-int block_commit(struct block *block, const struct block_commit *how,
-		 struct err *err)
-{
-	int ret;
-
-	alone_begin(block);
-	ret = commit_image(block->top, how, err);
-	alone_end(block);
-	return ret;
-}
-
-int block_rebase(struct block *block, struct image *backing,
-		 int (*progress)(void *context, uint64_t done, uint64_t total),
-		 void *context)
-{
-	int ret;
-
-	alone_begin(block);
-	ret = rebase_image(block->top, backing, progress, context);
-	alone_end(block);
-	return ret;
-}
-
-int block_resize(struct block *block, uint64_t size, struct err *err)
-{
-	struct image *top = block->top;
-	int ret;
-
-	if (top->read_only)
-		return err_set(err, EROFS, "%s is open for reading only",
-			       top->name);
-	alone_begin(block);
-	ret = top->ops->resize(top, size, err);
-	alone_end(block);
-	return ret;
 }

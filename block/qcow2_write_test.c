@@ -228,43 +228,45 @@ static void empty_disks_own_their_tables(void)
 	CHECK_EQUAL(check.errors, 0);
 	CHECK_EQUAL(check.leaks, 0);
 	file_close(file);
-	/* A slice of 4 KiB covers 2 MiB here, and there is room for one. */
-	static void statistics_count_what_was_read(void)
-	{
-		struct qcow2_create_options create = TEST_CREATE(8 * MIB, 12, 3,
-								 4, 0);
-		struct test_disk *disk = test_disk_new(
-			test_image_open(test_image_new(&create), 1, NULL), 1);
-		struct test_op first = {TEST_WRITE, 0, 8, 1, 0, 0, 0};
-		struct test_op second = {TEST_WRITE, 8192, 8, 2, 0, 0, 0};
-		struct block_statistics before, after;
+}
 
-		test_disk_run(disk, &first);
-		test_disk_run(disk, &second);
-		block_statistics(disk->block, &before);
-		for (unsigned int i = 0; i < 10; i++) {
-			test_disk_compare(disk, 0, 8);
-			test_disk_compare(disk, 8192, 8);
-		}
-		block_statistics(disk->block, &after);
-		CHECK(after.lookups >= before.lookups + 20);
-		CHECK_EQUAL(after.misses, before.misses + 20);
-		CHECK_EQUAL(after.evictions, before.evictions + 20);
-		block_close(disk->block);
-		free(disk);
+/* A slice of 4 KiB covers 2 MiB here, and there is room for one. */
+static void statistics_count_what_was_read(void)
+{
+	struct qcow2_create_options create = TEST_CREATE(8 * MIB, 12, 3, 4, 0);
+	struct test_disk *disk =
+		test_disk_new(test_image_open(test_image_new(&create), 1, NULL),
+			      1);
+	struct test_op first = {TEST_WRITE, 0, 8, 1, 0, 0, 0};
+	struct test_op second = {TEST_WRITE, 8192, 8, 2, 0, 0, 0};
+	struct block_statistics before, after;
+
+	test_disk_run(disk, &first);
+	test_disk_run(disk, &second);
+	block_statistics(disk->block, &before);
+	for (unsigned int i = 0; i < 10; i++) {
+		test_disk_compare(disk, 0, 8);
+		test_disk_compare(disk, 8192, 8);
 	}
+	block_statistics(disk->block, &after);
+	CHECK(after.lookups >= before.lookups + 20);
+	CHECK_EQUAL(after.misses, before.misses + 20);
+	CHECK_EQUAL(after.evictions, before.evictions + 20);
+	block_close(disk->block);
+	free(disk);
+}
 
-	int main(int argc, char **argv)
-	{
-		static const struct test tests[] = {
-			TEST(random_operations),
-			TEST(refcount_table_grows),
-			TEST(discarded_clusters_are_reused),
-			TEST(ranges_are_checked),
-			TEST(map_tells_what_it_knows),
-			TEST(empty_disks_own_their_tables),
-			TEST(statistics_count_what_was_read),
-		};
+int main(int argc, char **argv)
+{
+	static const struct test tests[] = {
+		TEST(random_operations),
+		TEST(refcount_table_grows),
+		TEST(discarded_clusters_are_reused),
+		TEST(ranges_are_checked),
+		TEST(map_tells_what_it_knows),
+		TEST(empty_disks_own_their_tables),
+		TEST(statistics_count_what_was_read),
+	};
 
-		return test_main(argc, argv, tests, ARRAY_LENGTH(tests));
-	}
+	return test_main(argc, argv, tests, ARRAY_LENGTH(tests));
+}
