@@ -228,7 +228,7 @@ static void freed_clusters_are_forgotten(void)
 	for (uint64_t value = 1; value < 5; value++) {
 		write_filled(disk, value);
 		CHECK(!block_discard(disk->block, 0, 4096));
-		CHECK(!block_flush(disk->block));
+		CHECK(!test_block_settle(disk->block));
 	}
 	block_close(disk->block);
 	free(disk);
