@@ -127,18 +127,31 @@ static inline void test_script_io(struct test_subject *subject)
 
 /* --- The whole ------------------------------------------------------------ */
 
-/* How QEMU reads the snapshots, into these files. */
-static inline void test_script_convert_snapshots(struct test_subject *subject)
+static inline void test_script_convert(struct test_subject *subject,
+				       const struct test_snapshot *snapshot)
 {
-	for (unsigned int i = 0; i < subject->snapshot_count; i++)
-		fprintf(subject->script,
-			"qemu-img convert -f qcow2 -O raw -l %s image %s\n",
-			subject->snapshots[i].name, subject->snapshots[i].name);
+	fprintf(subject->script,
+		"qemu-img convert -f qcow2 -O raw -l %s image %s\n",
+		snapshot->name, snapshot->name);
 }
 
 /*
- * No errors, and the disk is what "expected" has, in size as well; and so is a
- * raw data file, which may be longer.
+ * No errors; what QEMU reads goes to the file "disk", and a snapshot that is
+ * not known to one of its name.
+ */
+static inline void test_script_ask(struct test_subject *subject)
+{
+	fprintf(subject->script,
+		"qemu-img check -f qcow2 image\n"
+		"qemu-img convert -f qcow2 -O raw image disk\n");
+	for (unsigned int i = 0; i < subject->snapshot_count; i++)
+		if (!subject->snapshots[i].contents->known)
+			test_script_convert(subject, &subject->snapshots[i]);
+}
+
+/*
+ * No errors, and the disk is what "expected" has, in size as well; so is a raw
+ * data file, which may be longer. The snapshots go to files as above.
  */
 static inline void test_script_compare(struct test_subject *subject)
 {
@@ -149,6 +162,8 @@ static inline void test_script_compare(struct test_subject *subject)
 	if (subject->layout.data_raw)
 		fprintf(subject->script,
 			"qemu-img compare -f raw -F raw expected data\n");
+	for (unsigned int i = 0; i < subject->snapshot_count; i++)
+		test_script_convert(subject, &subject->snapshots[i]);
 }
 
 static inline void test_script_begin(struct test_subject *subject)
@@ -166,6 +181,7 @@ static inline bool test_script_end(struct test_subject *subject)
 	return !test_shell("timeout 100 sh -x script >output 2>&1");
 }
 
+/* What the disk holds then is not known before QEMU is asked. */
 static inline void test_script_step(struct test_subject *subject)
 {
 	char command[TEST_COMMAND_ROOM];
@@ -174,6 +190,7 @@ static inline void test_script_step(struct test_subject *subject)
 		test_script_io(subject);
 	else if (test_subject_command(subject, command))
 		test_script_add(subject, "qemu-img %s\n", command);
+	subject->disk->known = 0;
 }
 
 static inline void test_script_create(struct test_subject *subject)
@@ -192,13 +209,11 @@ static inline bool test_script_run(struct test_subject *subject, bool create)
 	test_script_begin(subject);
 	if (create)
 		test_script_create(subject);
+	subject->disk->known = 0;
 	test_script_io(subject);
 	for (unsigned int i = 0; i < count; i++)
 		test_script_step(subject);
-	fprintf(subject->script,
-		"qemu-img check -f qcow2 image\n"
-		"qemu-img convert -f qcow2 -O raw image disk\n");
-	test_script_convert_snapshots(subject);
+	test_script_ask(subject);
 	return test_script_end(subject);
 }
 
