@@ -14,11 +14,11 @@
 static const char *program = "alcor img";
 
 static const struct img_command *const commands[] = {
-	&img_bench_command,   &img_check_command,    &img_commit_command,
-	&img_compare_command, &img_convert_command,  &img_create_command,
-	&img_dd_command,      &img_info_command,     &img_io_command,
-	&img_map_command,     &img_measure_command,  &img_rebase_command,
-	&img_resize_command,  &img_snapshot_command,
+	&img_amend_command,  &img_bench_command,   &img_check_command,
+	&img_commit_command, &img_compare_command, &img_convert_command,
+	&img_create_command, &img_dd_command,	   &img_info_command,
+	&img_io_command,     &img_map_command,	   &img_measure_command,
+	&img_rebase_command, &img_resize_command,  &img_snapshot_command,
 };
 
 bool img_is_qemu_img(void)

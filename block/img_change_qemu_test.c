@@ -199,6 +199,34 @@ static void overlays_are_kept(void)
 	}
 }
 
+static void images_are_amended_the_same(void)
+{
+	static const char *const commands[] = {
+		"qemu-img amend -o compat=0.10 x",
+		"qemu-img amend -o compat=1.1,lazy_refcounts=on x",
+		"qemu-img amend -o refcount_bits=1 x",
+		"qemu-img amend -o refcount_bits=64 x",
+		"qemu-img amend -o size=3M x",
+		"qemu-img amend -o compat=v2,size=1M x",
+		"qemu-img amend -o lazy_refcounts=on,refcount_bits=8,size=5M x",
+		"qemu-img amend -o compat=0.10,refcount_bits=8 x",
+	};
+	static const char *const befores[] = {
+		"qemu-img convert -O qcow2 packed.qcow2 before",
+		"cp top.qcow2 before",
+		"qemu-img create -f qcow2 -o compat=0.10 -b base.qcow2 -F qcow2 "
+		"before && qemu-io -c 'write 100k 100k' before",
+	};
+
+	if (!test_img_ready())
+		return;
+	for (size_t i = 0; i < ARRAY_LENGTH(befores); i++) {
+		CHECK(!test_shell("%s", befores[i]));
+		test_img_compare_changes(commands, ARRAY_LENGTH(commands));
+		test_shell("rm before");
+	}
+}
+
 /* The chain shows the same, and the overlay has nothing any more. */
 static void overlays_are_committed(void)
 {
@@ -247,6 +275,7 @@ int main(int argc, char **argv)
 		TEST(snapshots_are_the_same),
 		TEST(images_are_resized_the_same),
 		TEST(backing_files_are_changed_the_same),
+		TEST(images_are_amended_the_same),
 		TEST(overlays_are_committed),
 		TEST(overlays_are_kept),
 		TEST(bench_walks_the_same),

@@ -24,7 +24,8 @@ extern const struct img_command img_info_command, img_create_command,
 	img_map_command, img_compare_command, img_convert_command,
 	img_io_command, img_check_command, img_snapshot_command,
 	img_bench_command, img_resize_command, img_commit_command,
-	img_rebase_command, img_dd_command, img_measure_command;
+	img_rebase_command, img_dd_command, img_measure_command,
+	img_amend_command;
 
 /* Is it --output=json? IMG_FAILED, and told, if it is neither that nor human.
  */

@@ -28,7 +28,7 @@ struct img_create {
 	uint64_t refcount_bits;
 	bool lazy_refcounts;
 	bool extended_l2;
-	bool has_extended_l2; /* said so */
+	unsigned int said; /* the keys, by img_create_said() */
 	bool data_file_raw;
 };
 
@@ -41,6 +41,9 @@ int img_create_init(struct img_create *create, const char *path,
 		    struct err *err);
 void img_create_fini(struct img_create *create);
 
+/* Was this key among the options? */
+bool img_create_said(const struct img_create *create, const char *key);
+
 /*
  * Decides what was not said, once it is known what the image is for: an overlay
  * gets subclusters, and a copy that is compressed (@compress) zstd. Not for a
@@ -51,6 +54,9 @@ void img_create_choose(struct img_create *create, bool compress);
 /* Is a help about the options asked for? */
 bool img_create_wants_help(const char *options);
 void img_create_print_help(enum block_format format);
+
+/* Of those that "amend" takes. */
+void img_create_print_amend_help(void);
 
 /* "Formatting 'x', fmt=qcow2 ..." */
 void img_create_print(const struct img_create *create);

@@ -103,8 +103,7 @@ static int set_key(struct img_create *create, const struct key *key,
 
 	if (field == &create->size)
 		create->has_size = true;
-	if (field == &create->extended_l2)
-		create->has_extended_l2 = true;
+	create->said |= 1U << (key - keys);
 	switch (key->kind) {
 	case KIND_TEXT:
 		return set_text(field, value, err);
@@ -191,6 +190,13 @@ int img_create_init(struct img_create *create, const char *path,
 	return ret;
 }
 
+bool img_create_said(const struct img_create *create, const char *key)
+{
+	const struct key *found = find_key(key, create->format);
+
+	return found && create->said & 1U << (found - keys);
+}
+
 void img_create_choose(struct img_create *create, bool compress)
 {
 	bool is_old = create->compat && (!strcmp(create->compat, "0.10") ||
@@ -198,7 +204,7 @@ void img_create_choose(struct img_create *create, bool compress)
 
 	if (create->format != BLOCK_QCOW2 || is_old || img_is_qemu_img())
 		return;
-	if (create->backing && !create->has_extended_l2)
+	if (create->backing && !img_create_said(create, "extended_l2"))
 		create->extended_l2 = create->cluster_size >=
 				      1U << QCOW2_CLUSTER_BITS_MIN_EXTENDED;
 	/* Without memory for the word it is the other one. */
@@ -219,7 +225,7 @@ bool img_create_wants_help(const char *options)
 	return options && (!strcmp(options, "help") || !strcmp(options, "?"));
 }
 
-void img_create_print_help(enum block_format format)
+static void print_key(const struct key *key)
 {
 	static const char *const values[] = {
 		[KIND_TEXT] = "<str>",
@@ -229,15 +235,27 @@ void img_create_print_help(enum block_format format)
 	};
 	int width;
 
+	width = printf("  %s=%s", key->name, values[key->kind]);
+	printf("%*s- %s\n", width < 25 ? 25 - width : 1, "", key->help);
+}
+
+void img_create_print_help(enum block_format format)
+{
 	printf("Supported %s options:\n",
 	       format == BLOCK_QCOW2 ? "qcow2" : "raw");
-	for (size_t i = 0; i < ARRAY_LENGTH(keys); i++) {
-		if (!is_key_of(&keys[i], format))
-			continue;
-		width = printf("  %s=%s", keys[i].name, values[keys[i].kind]);
-		printf("%*s- %s\n", width < 25 ? 25 - width : 1, "",
-		       keys[i].help);
-	}
+	for (size_t i = 0; i < ARRAY_LENGTH(keys); i++)
+		if (is_key_of(&keys[i], format))
+			print_key(&keys[i]);
+}
+
+void img_create_print_amend_help(void)
+{
+	static const char *const names[] = {"compat", "lazy_refcounts",
+					    "refcount_bits", "size"};
+
+	printf("Amend options for 'qcow2':\n");
+	for (size_t i = 0; i < ARRAY_LENGTH(names); i++)
+		print_key(find_key(names[i], BLOCK_QCOW2));
 }
 
 /* "name=value", a comma in which is doubled. */

@@ -406,3 +406,24 @@ int qcow2_compare(struct qcow2_tables *tables)
 	free(compare.l2);
 	return ret;
 }
+
+int qcow2_tables_init_sound(struct qcow2_tables *tables, struct file *file,
+			    const char *name, struct err *err)
+{
+	int ret = qcow2_tables_init(tables, file, name, err);
+
+	if (ret)
+		return ret;
+	ret = qcow2_survey(tables);
+	if (!ret)
+		ret = qcow2_compare(tables);
+	if (ret)
+		return qcow2_tables_failed(tables, ret, err);
+	if (tables->info.incompatible & (QCOW2_DIRTY | QCOW2_CORRUPT) ||
+	    tables->result.corruptions || tables->result.check_errors)
+		return err_set(err, EUCLEAN,
+			       "%s has errors; \"alcor img check -r all\" may "
+			       "repair it",
+			       name);
+	return 0;
+}

@@ -121,6 +121,7 @@ static int check_features(struct reader *reader)
 			       "repair it",
 			       name);
 	reader->info->incompatible = bits;
+	reader->info->compatible = be64_get(reader->header.compatible_features);
 	reader->info->autoclear = be64_get(reader->header.autoclear_features);
 	return 0;
 }

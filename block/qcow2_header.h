@@ -23,6 +23,7 @@ struct qcow2_info {
 	enum qcow2_compression compression;
 	uint64_t size; /* bytes, rounded down to a sector as QEMU does */
 	uint64_t incompatible;
+	uint64_t compatible;
 	uint64_t autoclear;
 	uint64_t l1_offset;
 	uint64_t l1_size; /* entries */

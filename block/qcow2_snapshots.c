@@ -24,40 +24,19 @@ struct change {
 	const char *name; /* of the snapshot, perhaps its id */
 };
 
-static int refuse_unfit(const struct qcow2_tables *tables, struct err *err)
-{
-	const struct qcow2_check_result *result = &tables->result;
-
-	if (tables->has_data_file)
-		return err_set(err, ENOTSUP,
-			       "%s keeps its data in another file, which goes "
-			       "not together with snapshots",
-			       tables->name);
-	if (tables->info.incompatible & (QCOW2_DIRTY | QCOW2_CORRUPT) ||
-	    result->corruptions || result->check_errors)
-		return err_set(err, EUCLEAN,
-			       "%s has errors; \"alcor img check -r all\" may "
-			       "repair it",
-			       tables->name);
-	return 0;
-}
-
 static int change_init(struct change *change, struct file *file,
 		       const char *image, const char *name, struct err *err)
 {
-	struct qcow2_tables *tables = &change->tables;
 	int ret;
 
 	*change = (struct change){.name = name};
-	ret = qcow2_tables_init(tables, file, image, err);
-	if (ret)
-		return ret;
-	ret = qcow2_survey(tables);
-	if (!ret)
-		ret = qcow2_compare(tables);
-	if (ret)
-		return qcow2_tables_failed(tables, ret, err);
-	return refuse_unfit(tables, err);
+	ret = qcow2_tables_init_sound(&change->tables, file, image, err);
+	if (!ret && change->tables.has_data_file)
+		ret = err_set(err, ENOTSUP,
+			      "%s keeps its data in another file, which goes "
+			      "not together with snapshots",
+			      image);
+	return ret;
 }
 
 static void change_fini(struct change *change)

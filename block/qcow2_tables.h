@@ -17,6 +17,7 @@
  *   qcow2_rebuild_space.c  room for new tables
  *   qcow2_rebuild.c	    new tables aside, and the switch to them
  *   qcow2_snapshots.c	    creating, applying, deleting snapshots
+ *   qcow2_amend.c	    another width of refcounts, another version
  *   qcow2_resize.c	    (of an open image) cutting off, or a longer L1 table
  *
  * One thread. Memory: the refcounts of the file's clusters, a bit for each, the
@@ -265,6 +266,14 @@ int qcow2_bitmap_walk(struct qcow2_tables *tables,
 
 /* Does the survey agree with the refcounts, and COPIED flags with both? */
 int qcow2_compare(struct qcow2_tables *tables);
+
+/*
+ * Reads an image that is to be changed as a whole, and judges it: -EUCLEAN, and
+ * a sentence, if it has errors. Leaks are none. qcow2_tables_fini() follows in
+ * any case.
+ */
+int qcow2_tables_init_sound(struct qcow2_tables *tables, struct file *file,
+			    const char *name, struct err *err);
 
 /*
  * The refcount block of a range of clusters, into a buffer of a cluster; all

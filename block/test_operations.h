@@ -6,6 +6,7 @@
 #define BLOCK_TEST_OPERATIONS_H
 
 #include "block/commit.h"
+#include "block/qcow2_amend.h"
 #include "block/qcow2_check.h"
 #include "block/qcow2_rebase.h"
 #include "block/qcow2_snapshots.h"
@@ -53,6 +54,22 @@ static inline void test_run_repair(struct test_change *change)
 	struct qcow2_check_result result;
 
 	test_change_end(change, qcow2_check(file, &options, &result, NULL));
+	file_close(file);
+}
+
+/* Two steps or three: the version, lazy refcounts, and their width. */
+static inline void test_run_amend(struct test_change *change)
+{
+	static const struct qcow2_amend amend = {
+		.version = 3,
+		.has_refcounts = true,
+		.refcount_order = QCOW2_REFCOUNT_ORDER_MAX,
+		.has_lazy = true,
+		.lazy_refcounts = true,
+	};
+	struct file *file = test_change_take(change, TEST_IMAGE);
+
+	test_change_end(change, qcow2_amend(file, "image", &amend, NULL));
 	file_close(file);
 }
 
@@ -333,6 +350,7 @@ static const struct test_operation test_operations[] = {
 	{"empty", test_run_empty, SNAPSHOT, WITH_BASE, 0, false, NULL},
 	{"commit", test_run_commit, NO_SNAPSHOT, WITH_BASE, 0, true, NULL},
 	{"rebase", test_run_rebase, NO_SNAPSHOT, WITH_BASE, 0, false, NULL},
+	{"amend", test_run_amend, SNAPSHOT, 0, 0, true, NULL},
 	{"repair", test_run_repair, SNAPSHOT, 0, 0, false, test_damage_corrupt},
 	{"repair of leaks", test_run_repair, SNAPSHOT, 0, 0, true,
 	 test_damage_leak},
