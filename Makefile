@@ -40,9 +40,11 @@ AR_TOOL  := $(TRIPLET)-ar
 LD_TOOL  := $(TRIPLET)-ld
 STRIP    := $(TRIPLET)-strip
 COMPILER := $(if $(CLANG),$(CC) --target=$(TRIPLET),$(TRIPLET)-gcc)
-# LeakSanitizer cannot run in an emulated process.
-RUN_TEST := ALCOR_TEST_SMALL=1 ASAN_OPTIONS=detect_leaks=0 qemu-$(ARCH) -L /usr/$(TRIPLET) \
+EMULATOR := qemu-$(ARCH) -L /usr/$(TRIPLET) \
 	-E LD_LIBRARY_PATH=$(CURDIR)/$(SYSROOT)/usr/lib/$(TRIPLET)
+# LeakSanitizer cannot run in an emulated process.
+RUN_TEST := ALCOR_TEST_SMALL=1 ASAN_OPTIONS=detect_leaks=0 \
+	ALCOR_TEST_RUNNER='$(EMULATOR)' $(EMULATOR)
 CPPFLAGS_CROSS := -isystem $(SYSROOT)/usr/include
 LDFLAGS_CROSS  := -L$(SYSROOT)/usr/lib/$(TRIPLET) \
 	-Wl,-rpath-link,$(SYSROOT)/usr/lib/$(TRIPLET)
@@ -135,6 +137,9 @@ $(BUILD)/arch/%_test: $(BUILD)/arch/%_test.o $(BUILD)/arch.a $(BUILD)/base.a
 	$(link_test)
 $(BUILD)/vmm/%_test: $(BUILD)/vmm/%_test.o $(BUILD)/vmm.a $(ARCHIVES)
 	$(link_test)
+
+# These run the program itself.
+$(BUILD)/vmm/hostile_test $(BUILD)/vmm/hostile_cost_test: | $(BUILD)/alcor
 
 define link_test
 @echo "  LINK    $@"

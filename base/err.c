@@ -5,13 +5,21 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/text.h"
+
+static void write_text(struct err *err, const char *format, va_list args)
+{
+	vsnprintf(err->text, sizeof(err->text), format, args);
+	text_disarm(err->text);
+}
+
 int err_set(struct err *err, int code, const char *format, ...)
 {
 	va_list args;
 
 	if (err) {
 		va_start(args, format);
-		vsnprintf(err->text, sizeof(err->text), format, args);
+		write_text(err, format, args);
 		va_end(args);
 	}
 	return -code;
@@ -24,7 +32,7 @@ int err_errno(struct err *err, int code, const char *format, ...)
 
 	if (err) {
 		va_start(args, format);
-		vsnprintf(err->text, sizeof(err->text), format, args);
+		write_text(err, format, args);
 		va_end(args);
 		used = strlen(err->text);
 		snprintf(err->text + used, sizeof(err->text) - used, ": %s",
@@ -43,7 +51,7 @@ void err_prefix(struct err *err, const char *format, ...)
 		return;
 	memcpy(behind, err->text, sizeof(behind));
 	va_start(args, format);
-	vsnprintf(err->text, sizeof(err->text), format, args);
+	write_text(err, format, args);
 	va_end(args);
 	used = strlen(err->text);
 	snprintf(err->text + used, sizeof(err->text) - used, ": %s", behind);

@@ -33,6 +33,16 @@ static void prefixes_pile_up(void)
 	CHECK_TEXT(err.text, "--disk: file x: 100% wrong");
 }
 
+static void names_stay_text(void)
+{
+	struct err err;
+
+	err_set(&err, EINVAL, "disk %s", "\x1b]0;x\a\t\x7f\xc3\xa4");
+	CHECK_TEXT(err.text, "disk ?]0;x???\xc3\xa4");
+	err_prefix(&err, "%s", "a\tb");
+	CHECK_TEXT(err.text, "a?b: disk ?]0;x???\xc3\xa4");
+}
+
 static void nobody_may_want_the_words(void)
 {
 	CHECK_EQUAL(err_set(NULL, EINVAL, "x"), -EINVAL);
@@ -61,6 +71,7 @@ int main(int argc, char **argv)
 		TEST(set_returns_the_negative_code),
 		TEST(errno_adds_the_cause),
 		TEST(prefixes_pile_up),
+		TEST(names_stay_text),
 		TEST(nobody_may_want_the_words),
 		TEST(long_texts_are_cut),
 	};

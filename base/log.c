@@ -5,12 +5,15 @@
 #include <stdbool.h>
 #include <stdio.h>
 
+#include "base/text.h"
+
 /* One write per line, so that lines of several threads do not mix. */
 static void log_line(const char *format, va_list args)
 {
 	char text[1024];
 
 	vsnprintf(text, sizeof(text), format, args);
+	text_disarm(text);
 	fprintf(stderr, "alcor: %s\n", text);
 }
 

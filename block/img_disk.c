@@ -98,21 +98,20 @@ int img_open_init(struct img_open *open, const struct img_args *args,
 }
 
 /*
- * By the first bytes: qcow2's magic, or else raw. *ret_data_file: it needs a
- * data file.
+ * By the first bytes: qcow2's magic, however much follows, or else raw.
+ * *ret_data_file: it needs a data file.
  */
 static int probe(const char *path, enum block_format *ret_format,
 		 bool *ret_data_file)
 {
-	struct qcow2_header header = {.version = be32_make(0)};
+	struct qcow2_header header;
+	struct iovec iov = {&header, sizeof(header)};
 	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
 	int ret;
 
 	if (fd < 0)
 		return -errno;
-	ret = fd_read_at(fd, &header, QCOW2_V3_LENGTH, 0);
-	if (ret)
-		ret = fd_read_at(fd, &header, QCOW2_V2_LENGTH, 0);
+	ret = fd_readv_at(fd, &iov, 1, 0);
 	fd_close(&fd);
 	*ret_format = BLOCK_RAW;
 	*ret_data_file = false;

@@ -25,17 +25,29 @@ static const char *version_name(const struct img_info *info)
 	return info->qcow2.version == 2 ? "0.10" : "1.1";
 }
 
-static int read_qcow2(struct img_info *info, struct image *image)
+static int cannot_read(const struct image *image, int code, const char *what,
+		       struct err *err)
+{
+	if (code == -EUCLEAN)
+		return err_set(err, EUCLEAN, "the %s of '%s' cannot be right",
+			       what, image->name);
+	return err_errno(err, -code, "cannot read the %s of '%s'", what,
+			 image->name);
+}
+
+static int read_qcow2(struct img_info *info, struct image *image,
+		      struct err *err)
 {
 	int ret = qcow2_describe(image, &info->qcow2);
 
-	if (!ret)
-		ret = qcow2_snapshots_read(image, &info->snapshots,
-					   &info->snapshot_count);
-	if (!ret)
-		ret = qcow2_bitmaps_read(image, &info->bitmaps,
-					 &info->bitmap_count);
-	return ret;
+	if (ret)
+		return cannot_read(image, ret, "header", err);
+	ret = qcow2_snapshots_read(image, &info->snapshots,
+				   &info->snapshot_count);
+	if (ret)
+		return cannot_read(image, ret, "snapshots", err);
+	ret = qcow2_bitmaps_read(image, &info->bitmaps, &info->bitmap_count);
+	return ret ? cannot_read(image, ret, "bitmaps", err) : 0;
 }
 
 int img_info_init(struct img_info *info, const struct img_disk *disk,
@@ -52,17 +64,12 @@ int img_info_init(struct img_info *info, const struct img_disk *disk,
 	if (!fstat(image->file->fd, &st))
 		info->actual_size = (uint64_t)st.st_blocks * 512;
 	if (info->is_qcow2)
-		ret = read_qcow2(info, image);
-	if (!ret && image->backing_ref.name[0]) {
-		info->backing_path = backing_path(image->name,
-						  image->backing_ref.name);
-		ret = info->backing_path ? 0 : -ENOMEM;
-	}
-	if (ret)
-		return err_errno(err, -ret,
-				 "cannot read what '%s' says of "
-				 "itself",
-				 image->name);
+		ret = read_qcow2(info, image, err);
+	if (ret || !image->backing_ref.name[0])
+		return ret;
+	info->backing_path = backing_path(image->name, image->backing_ref.name);
+	if (!info->backing_path)
+		return err_set(err, ENOMEM, "out of memory");
 	return 0;
 }
 

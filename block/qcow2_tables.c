@@ -108,6 +108,10 @@ int qcow2_tables_init(struct qcow2_tables *tables, struct file *file,
 		return err_set(err, EUCLEAN,
 			       "the snapshot table of %s cannot be right",
 			       name);
+	if (ret == -EFBIG)
+		return err_set(err, EFBIG,
+			       "%s has more clusters than can be counted",
+			       name);
 	return ret ? err_errno(err, -ret, "cannot read the tables of %s", name)
 		   : 0;
 }
