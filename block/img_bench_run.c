@@ -235,6 +235,7 @@ int bench_run(struct block *block, const struct bench_plan *plan,
 {
 	const struct block_queue_options options = {
 		.engine = plan->engine,
+		.quiet = true, /* --cpu says it */
 		.depth = (unsigned int)min_u64(plan->depth, UINT32_MAX),
 	};
 	struct bench bench = {

@@ -41,11 +41,12 @@ static int use_uring(struct block_queue *queue,
 	return engine_uring_new(&options, &queue->engine, err);
 }
 
-static void say_threads(const char *why)
+static void say_threads(const struct block_queue *queue, const char *why)
 {
 	static atomic_bool said;
 
-	log_once(&said, "threads serve the disks: %s", why);
+	if (!queue->is_quiet)
+		log_once(&said, "threads serve the disks: %s", why);
 }
 
 /* A queue has threads to fall back on, whatever engine was chosen. */
@@ -55,6 +56,7 @@ static int choose_engine(struct block_queue *queue,
 {
 	struct err why;
 
+	queue->is_quiet = options->quiet;
 	queue->threads = engine_threads_new();
 	if (!queue->threads)
 		return err_set(err, ENOMEM, "out of memory");
@@ -63,7 +65,7 @@ static int choose_engine(struct block_queue *queue,
 		return use_uring(queue, options, depth, err);
 	if (options->engine == BLOCK_ENGINE_AUTO &&
 	    use_uring(queue, options, depth, &why))
-		say_threads(why.text);
+		say_threads(queue, why.text);
 	return 0;
 }
 
@@ -192,7 +194,7 @@ static void enable(struct block_queue *queue)
 	queue->is_first_run = false;
 	if (!ret)
 		return;
-	say_threads(strerror(-ret));
+	say_threads(queue, strerror(-ret));
 	queue->engine->ops->free(queue->engine);
 	queue->engine = queue->threads;
 	queue->engine->ops->enable(queue->engine, queue->events);

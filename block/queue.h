@@ -72,6 +72,7 @@ enum block_engine {
 struct block_queue_options {
 	unsigned int depth; /* of the host's I/O; 0: the default */
 	enum block_engine engine;
+	bool quiet; /* says nothing of the engine that AUTO becomes */
 	/*
 	 * Memory that buffers will mostly be in, and that is never given back
 	 * to the host anyway, like huge pages: it gets pinned, where that may

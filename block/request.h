@@ -23,6 +23,7 @@ struct block_queue {
 	struct part *parts;	    /* [c] all there are, owned */
 	int events[ENGINE_EVENTS];  /* [c] from the first run on */
 	bool is_first_run;	    /* [q] nothing is enabled yet */
+	bool is_quiet;		    /* [c] says nothing of its engine */
 	struct engine *threads;	    /* [c] owned */
 	struct engine *engine;	    /* [q] owned; may be threads */
 	struct prompt prompt;	    /* [q] */
