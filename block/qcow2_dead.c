@@ -44,14 +44,11 @@ void qcow2_dead_await(struct qcow2 *qcow2)
 	alloc->ticket = gate ? gate_ticket(gate) : 0;
 }
 
-/* Does the last one go on with the new one? */
-static bool is_continued(const struct qcow2_alloc *alloc,
+/* Does the new one go on where the last one ends? */
+static bool is_continued(const struct qcow2_dead *last,
 			 const struct qcow2_dead *new)
 {
-	const struct qcow2_dead *last = &alloc->dead[alloc->dead_count - 1];
-
-	return alloc->dead_count && last->time == new->time &&
-	       last->compressed == new->compressed &&
+	return last->time == new->time && last->compressed == new->compressed &&
 	       last->run.first + last->run.count == new->run.first;
 }
 
@@ -59,10 +56,12 @@ void qcow2_dead_add(struct qcow2 *qcow2, struct qcow2_run run, bool compressed)
 {
 	struct qcow2_alloc *alloc = qcow2->alloc;
 	uint64_t time = qcow2->order.now;
-	struct qcow2_dead dead = {run, time, compressed};
+	struct qcow2_dead dead = {run, time, compressed}, *last = NULL;
 
-	if (is_continued(alloc, &dead)) {
-		alloc->dead[alloc->dead_count - 1].run.count += run.count;
+	if (alloc->dead_count)
+		last = &alloc->dead[alloc->dead_count - 1];
+	if (last && is_continued(last, &dead)) {
+		last->run.count += run.count;
 	} else {
 		assert(alloc->dead_count < QCOW2_RUNS_MAX);
 		alloc->dead[alloc->dead_count++] = dead;
