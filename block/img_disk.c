@@ -86,6 +86,7 @@ int img_open_init(struct img_open *open, const struct img_args *args,
 
 	*open = (struct img_open){
 		.path = path,
+		.typed = true,
 		.format = img_args_value(args, 'f'),
 		.data_file = img_args_value(args, IMG_OPTION_DATA_FILE),
 		.no_lock = img_args_has(args, 'U'),

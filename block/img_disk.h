@@ -15,8 +15,9 @@
 
 /* What is to be opened, and how; img_node.h says what it comes to. */
 struct img_open {
-	const char *path;    /* a file, or "json:..."; NULL: options say */
+	const char *path;    /* a file; NULL: options say */
 	const char *options; /* QEMU's, "key=value,..."; NULL: none */
+	bool typed;	     /* by the user: path may be "json:..." */
 	const char *format;  /* NULL: by the first bytes */
 	bool writable;
 	bool snapshot;		  /* writes go to a nameless overlay */

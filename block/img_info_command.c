@@ -60,6 +60,7 @@ static int find_next(struct chain *chain, struct img_open *open,
 		return ret;
 	free(checked);
 	open->path = chain->infos[chain->count - 1].backing_path;
+	open->typed = false;
 	if (is_in_chain(chain, open->path))
 		return err_set(err, ELOOP,
 			       "Backing file '%s' creates an infinite loop.",

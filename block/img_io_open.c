@@ -16,6 +16,7 @@ int io_open(struct io *io)
 	int ret;
 
 	io->how.path = io->path;
+	io->how.typed = true;
 	io->how.options = io->options;
 	io->how.plain = true;
 	io->how.explicit_zeroes = true;

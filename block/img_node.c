@@ -203,20 +203,27 @@ static int add_blkdebug_name(struct img_node *node, const char *name,
 	return ret;
 }
 
+/* A path that the user typed may be more than a file's name. */
+static int read_typed(struct img_node *node, const char *path, struct err *err)
+{
+	static const char blkdebug[] = "blkdebug:";
+
+	if (!strncmp(path, blkdebug, strlen(blkdebug)))
+		return add_blkdebug_name(node, path + strlen(blkdebug), err);
+	if (!img_spec_is_json(path))
+		return 0;
+	node->open.path = NULL;
+	return img_spec_add_json(&node->spec, path, err);
+}
+
 int img_node_init(struct img_node *node, const struct img_open *open,
 		  struct err *err)
 {
-	static const char blkdebug[] = "blkdebug:";
 	int ret = 0;
 
 	*node = (struct img_node){.open = *open};
-	if (open->path && !strncmp(open->path, blkdebug, strlen(blkdebug)))
-		ret = add_blkdebug_name(node, open->path + strlen(blkdebug),
-					err);
-	if (!ret && open->path && img_spec_is_json(open->path)) {
-		node->open.path = NULL;
-		ret = img_spec_add_json(&node->spec, open->path, err);
-	}
+	if (open->path && open->typed)
+		ret = read_typed(node, open->path, err);
 	if (!ret && open->options)
 		ret = img_spec_add(&node->spec, open->options, err);
 	if (!ret && node->spec.count)

@@ -1,6 +1,7 @@
 /*
  * block/img_node.h - what a struct img_open comes to: a file's name, or one of
- * QEMU's descriptions (img_spec.h), or both.
+ * QEMU's descriptions (img_spec.h), or both. Only what the user typed is read
+ * as a description; a name that an image gives never is.
  *
  * Of QEMU's drivers there are qcow2 and raw over a file; "file" and
  * "host_device" on their own, which are raw, too; "compress" over any of

@@ -48,7 +48,11 @@ static const struct node_case cases[] = {
 
 static void run_case(const struct node_case *c)
 {
-	struct img_open open = {.path = c->path, .options = c->options};
+	struct img_open open = {
+		.path = c->path,
+		.options = c->options,
+		.typed = true,
+	};
 	struct err err = {""};
 	struct img_node node;
 	int ret = img_node_init(&node, &open, &err);
@@ -71,6 +75,18 @@ static void descriptions_are_resolved(void)
 {
 	for (size_t i = 0; i < ARRAY_LENGTH(cases) && !test_failed; i++)
 		run_case(&cases[i]);
+}
+
+/* An image may be a stranger's, and so is what it says. */
+static void names_of_images_are_only_names(void)
+{
+	struct img_open open = {.path = "json:{'driver':'raw'}"};
+	struct img_node node;
+	struct err err;
+
+	REQUIRE(!img_node_init(&node, &open, &err));
+	CHECK(!strcmp(node.open.path, open.path));
+	img_node_fini(&node);
 }
 
 static void options_reach_the_file(void)
@@ -154,6 +170,7 @@ int main(int argc, char **argv)
 {
 	static const struct test tests[] = {
 		TEST(descriptions_are_resolved),
+		TEST(names_of_images_are_only_names),
 		TEST(options_reach_the_file),
 		TEST(runtime_options_are_judged),
 	};
