@@ -2,7 +2,7 @@
 #
 #   make [ARCH=x86_64|aarch64] [CC=gcc|clang] [SAN=address,undefined|thread]
 #
-# Targets: all static deps test proof torture mutants check run bench
+# Targets: all static deps test proof torture mutants fuzz check run bench
 # bench-plots lint layers compile_commands.json clean help. Everything made or
 # downloaded goes below build/.
 
@@ -87,7 +87,7 @@ TEST_PROGRAMS := $(TESTS:%.c=$(BUILD)/%)
 ARCHIVES := $(foreach f,arch devices block base,$(BUILD)/$(f).a)
 
 .DELETE_ON_ERROR:
-.PHONY: all static deps test proof torture mutants check run bench \
+.PHONY: all static deps test proof torture mutants fuzz check run bench \
 	bench-tools bench-plots lint layers clean help
 .SECONDARY:
 
@@ -141,6 +141,12 @@ $(BUILD)/vmm/%_test: $(BUILD)/vmm/%_test.o $(BUILD)/vmm.a $(ARCHIVES)
 # These run the program itself.
 $(BUILD)/vmm/hostile_test $(BUILD)/vmm/hostile_cost_test: | $(BUILD)/alcor
 
+# Fuzzers are for clang alone; guest-tests/fuzz makes them, and a corpus.
+$(BUILD)/block/%_fuzz: $(BUILD)/block/%_fuzz.o $(BUILD)/block.a $(BUILD)/base.a
+	@echo "  LINK    $@"
+	$(QUIET)$(COMPILER) $(ALCOR_LDFLAGS) -fsanitize=fuzzer -o $@ $^ \
+		$(LIBRARIES)
+
 define link_test
 @echo "  LINK    $@"
 $(QUIET)$(COMPILER) $(ALCOR_LDFLAGS) -o $@ $^ $(LIBRARIES)
@@ -179,6 +185,10 @@ torture: proof
 
 mutants:
 	guest-tests/mutants
+
+# FUZZ_SECONDS=3600 make fuzz
+fuzz:
+	guest-tests/fuzz
 
 check:
 	guest-tests/check
