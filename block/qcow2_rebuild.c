@@ -134,7 +134,8 @@ static int rebuild_l2(struct tree *tree, uint64_t *offset)
 	uint64_t old = *offset >> bits, count;
 	int ret;
 
-	if (qcow2_counts_get(&tree->kept, old))
+	if (qcow2_counts_get(&tree->kept, old) ||
+	    qcow2_tables_is_hole(tables, *offset, tables->cluster_size))
 		return 0;
 	ret = file_read(tables->file, tree->l2, tables->cluster_size, *offset);
 	if (ret)
