@@ -73,7 +73,8 @@ static void iov_advance(struct iovec **iov, size_t *count, size_t done)
 	}
 }
 
-int fd_readv_at(int fd, struct iovec *iov, size_t count, uint64_t offset)
+int fd_readv_direct_at(int fd, struct iovec *iov, size_t count, uint64_t offset,
+		       uint32_t alignment)
 {
 	ssize_t got;
 
@@ -85,14 +86,19 @@ int fd_readv_at(int fd, struct iovec *iov, size_t count, uint64_t offset)
 			continue;
 		if (got < 0)
 			return -errno;
-		if (!got) {
+		offset += (uint64_t)got;
+		iov_advance(&iov, &count, (size_t)got);
+		if (!got || !is_aligned(offset, alignment)) {
 			iov_zero(iov, count, 0, iov_length(iov, count));
 			return 0;
 		}
-		offset += (uint64_t)got;
-		iov_advance(&iov, &count, (size_t)got);
 	}
 	return 0;
+}
+
+int fd_readv_at(int fd, struct iovec *iov, size_t count, uint64_t offset)
+{
+	return fd_readv_direct_at(fd, iov, count, offset, 1);
 }
 
 int fd_writev_at(int fd, struct iovec *iov, size_t count, uint64_t offset)

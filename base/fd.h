@@ -34,6 +34,13 @@ int fd_write_at(int fd, const void *buffer, size_t length, uint64_t offset);
  * kernel at a time; @count may be larger.
  */
 int fd_readv_at(int fd, struct iovec *iov, size_t count, uint64_t offset);
+
+/*
+ * The same of a file opened with O_DIRECT, which is read at multiples of
+ * @alignment bytes: it ends where the kernel stops between them.
+ */
+int fd_readv_direct_at(int fd, struct iovec *iov, size_t count, uint64_t offset,
+		       uint32_t alignment);
 int fd_writev_at(int fd, struct iovec *iov, size_t count, uint64_t offset);
 
 /* A close-on-exec, non-blocking eventfd, or -errno. */

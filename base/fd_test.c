@@ -98,6 +98,19 @@ static void pieces_past_the_end_are_zeroes(void)
 	fd_close(&fd);
 }
 
+/* Without a read where O_DIRECT allows none. */
+static void a_direct_read_ends_between_blocks(void)
+{
+	char text[8] = "xxxxxxx";
+	struct iovec iov = {text, 7};
+	int fd = new_file();
+
+	CHECK_EQUAL(fd_write_at(fd, "1234567", 7, 0), 0);
+	CHECK_EQUAL(fd_readv_direct_at(fd, &iov, 1, 3, 4), 0);
+	CHECK(!memcmp(text, "4567\0\0\0", 8));
+	fd_close(&fd);
+}
+
 /* More than IOV_MAX pieces, with empty ones among them. */
 static void many_pieces_go_in_turns(void)
 {
@@ -262,6 +275,7 @@ int main(int argc, char **argv)
 		TEST(reads_past_the_end_fail),
 		TEST(errors_of_the_host_come_through),
 		TEST(pieces_past_the_end_are_zeroes),
+		TEST(a_direct_read_ends_between_blocks),
 		TEST(many_pieces_go_in_turns),
 		TEST(short_writes_end_in_their_error),
 		TEST(events_are_raised_and_cleared),

@@ -84,7 +84,8 @@ static int bounce_read(struct file *file, const struct bounce *bounce)
 {
 	struct iovec iov = {bounce->buffer, bounce->length};
 
-	return fd_readv_at(file->fd, &iov, 1, bounce->start);
+	return fd_readv_direct_at(file->fd, &iov, 1, bounce->start,
+				  file->alignment);
 }
 
 /* The blocks at both ends keep what the request does not cover. */
@@ -135,7 +136,8 @@ static int file_direct_readv(struct file *file, struct iovec *iov, size_t count,
 			     uint64_t offset)
 {
 	if (all_aligned(file, iov, count, offset))
-		return fd_readv_at(file->fd, iov, count, offset);
+		return fd_readv_direct_at(file->fd, iov, count, offset,
+					  file->alignment);
 	return bounce_all(file, iov, count, offset, false);
 }
 

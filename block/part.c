@@ -27,8 +27,14 @@ static enum part_state part_end(struct part *part, int result)
 	return PART_ENDED;
 }
 
+/*
+ * A part goes on at whole sectors, and where O_DIRECT can. What ends elsewhere,
+ * as the last sector of an odd file does, is for those who take any length.
+ */
 enum part_state part_moved(struct part *part, int64_t moved)
 {
+	uint64_t whole;
+
 	if (is_refusal(moved))
 		return PART_REFUSED;
 	if (moved < 0)
@@ -39,14 +45,15 @@ enum part_state part_moved(struct part *part, int64_t moved)
 		cursor_zero(&part->cursor, part->left);
 		return part_end(part, 0);
 	}
-	cursor_skip(&part->cursor, (uint64_t)moved);
-	part->left -= (uint64_t)moved;
-	part->disk_offset += (uint64_t)moved;
-	part->host_offset += (uint64_t)moved;
+	whole = align_down((uint64_t)moved,
+			   max_u64(BLOCK_SECTOR, part->file->alignment));
+	if ((uint64_t)moved == part->left)
+		whole = part->left;
+	cursor_skip(&part->cursor, whole);
+	part->left -= whole;
+	part->disk_offset += whole;
+	part->host_offset += whole;
 	if (!part->left)
 		return part_end(part, 0);
-	/* Short, and with O_DIRECT at a place where it cannot go on. */
-	if (!is_aligned(part->host_offset, part->file->alignment))
-		return PART_REFUSED;
-	return PART_MORE;
+	return whole == (uint64_t)moved ? PART_MORE : PART_REFUSED;
 }

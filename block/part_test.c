@@ -48,13 +48,13 @@ static void goes_on_after_less(void)
 	struct rig rig;
 
 	rig_init(&rig, BLOCK_READ);
-	CHECK_EQUAL(part_moved(&rig.part, 1100), PART_MORE);
-	CHECK_EQUAL(rig.part.left, 2996);
-	CHECK_EQUAL(rig.part.disk_offset, 8192 + 1100);
-	CHECK_EQUAL(rig.part.host_offset, 65536 + 1100);
+	CHECK_EQUAL(part_moved(&rig.part, 1024), PART_MORE);
+	CHECK_EQUAL(rig.part.left, 3072);
+	CHECK_EQUAL(rig.part.disk_offset, 8192 + 1024);
+	CHECK_EQUAL(rig.part.host_offset, 65536 + 1024);
 	CHECK(rig.part.cursor.iov == &rig.iov[1]);
-	CHECK_EQUAL(rig.part.cursor.skip, 100);
-	CHECK_EQUAL(part_moved(&rig.part, 2996), PART_ENDED);
+	CHECK_EQUAL(rig.part.cursor.skip, 24);
+	CHECK_EQUAL(part_moved(&rig.part, 3072), PART_ENDED);
 	CHECK_EQUAL(rig.part.result, 0);
 }
 
@@ -63,11 +63,11 @@ static void the_end_of_the_file_is_zeroes(void)
 	struct rig rig;
 
 	rig_init(&rig, BLOCK_READ);
-	CHECK_EQUAL(part_moved(&rig.part, 700), PART_MORE);
+	CHECK_EQUAL(part_moved(&rig.part, 512), PART_MORE);
 	CHECK_EQUAL(part_moved(&rig.part, 0), PART_ENDED);
 	CHECK_EQUAL(rig.part.result, 0);
-	CHECK_EQUAL(rig.memory[699], 0xaa);
-	for (size_t i = 700; i < sizeof(rig.memory); i++)
+	CHECK_EQUAL(rig.memory[511], 0xaa);
+	for (size_t i = 512; i < sizeof(rig.memory); i++)
 		CHECK_EQUAL(rig.memory[i], 0);
 }
 
@@ -105,17 +105,22 @@ static void what_was_asked_wrongly_is_refused(void)
 	}
 }
 
-/* With O_DIRECT one cannot go on in the middle of a block. */
-static void stops_where_it_is_not_aligned(void)
+/* Whoever goes on there does it from the start of the sector, or block. */
+static void stops_within_a_sector(void)
 {
+	static const uint32_t alignments[] = {1, 512, 1024};
 	struct rig rig;
 
-	rig_init(&rig, BLOCK_READ);
-	rig.file.alignment = 512;
-	CHECK_EQUAL(part_moved(&rig.part, 1024), PART_MORE);
-	CHECK_EQUAL(part_moved(&rig.part, 700), PART_REFUSED);
-	CHECK_EQUAL(rig.part.left, 4096 - 1724);
-	CHECK_EQUAL(rig.part.disk_offset, 8192 + 1724);
+	for (size_t i = 0; i < ARRAY_LENGTH(alignments); i++) {
+		rig_init(&rig, BLOCK_READ);
+		rig.file.alignment = alignments[i];
+		CHECK_EQUAL(part_moved(&rig.part, 1024), PART_MORE);
+		CHECK_EQUAL(part_moved(&rig.part, 2 * 1024 + 700),
+			    PART_REFUSED);
+		CHECK_EQUAL(rig.part.left, alignments[i] > 512 ? 1024 : 512);
+		CHECK_EQUAL(rig.part.disk_offset + rig.part.left, 8192 + 4096);
+		CHECK_EQUAL(rig.part.host_offset + rig.part.left, 65536 + 4096);
+	}
 }
 
 int main(int argc, char **argv)
@@ -127,7 +132,7 @@ int main(int argc, char **argv)
 		TEST(a_write_of_nothing_fails),
 		TEST(errors_are_final),
 		TEST(what_was_asked_wrongly_is_refused),
-		TEST(stops_where_it_is_not_aligned),
+		TEST(stops_within_a_sector),
 	};
 
 	return test_main(argc, argv, tests, ARRAY_LENGTH(tests));
