@@ -82,10 +82,6 @@ folder_tests = $(wildcard $(1)/*_test.c) \
 SOURCES := $(foreach f,$(FOLDERS),$(call folder_sources,$(f)))
 TESTS   := $(foreach f,$(FOLDERS),$(call folder_tests,$(f)))
 OBJECTS := $(SOURCES:%.c=$(BUILD)/%.o)
-# These start alcor itself, which an emulated test cannot do as a host would.
-ifneq ($(ARCH),$(HOST_ARCH))
-TESTS := $(filter-out vmm/hostile%,$(TESTS))
-endif
 TEST_PROGRAMS := $(TESTS:%.c=$(BUILD)/%)
 # In the order of who may use whom, so that a wrong dependency does not link.
 ARCHIVES := $(foreach f,arch devices block base,$(BUILD)/$(f).a)

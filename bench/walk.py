@@ -37,10 +37,14 @@ class Walk:
     def path(self):
         return fresh(self.image) if self.write else image(self.image)
 
-    def words(self, count):
+    def words(self, count, flush_option="--flush-interval"):
         words = ["-c", count, "-d", self.depth, "-s", self.size,
                  "-S", self.step]
-        return words + ["-w"] if self.write else words
+        if self.write:
+            words.append("-w")
+        if self.flush_interval:
+            words += [flush_option, self.flush_interval]
+        return words
 
 
 def random_step(size, request):
@@ -63,8 +67,6 @@ def contender(command_for, few, many, cpus):
 def alcor(walk, few, many, cpus=ONE_CPU):
     def command(count):
         words = walk.words(count)
-        if walk.flush_interval:
-            words += ["--flush-interval", walk.flush_interval]
         if walk.l2_cache:
             words += ["--l2-cache", walk.l2_cache]
         return [ALCOR, "img", "bench", "-f", walk.format, *words, walk.path()]
@@ -74,8 +76,6 @@ def alcor(walk, few, many, cpus=ONE_CPU):
 def qemu(walk, aio, few, many, cpus=ONE_CPU):
     def command(count):
         words = walk.words(count)
-        if walk.flush_interval:
-            words += ["--flush-interval", walk.flush_interval]
         if aio == "native":
             words += ["-t", "none"]  # it does not know the page cache
         path = walk.path()
@@ -90,8 +90,5 @@ def qemu(walk, aio, few, many, cpus=ONE_CPU):
 def bare(tool, walk, few, many, cpus=ONE_CPU):
     """A loop over a raw file, in build/bench/tools."""
     def command(count):
-        words = walk.words(count)
-        if walk.flush_interval:
-            words += ["-F", walk.flush_interval]
-        return [TOOLS / tool, *words, walk.path()]
+        return [TOOLS / tool, *walk.words(count, "-F"), walk.path()]
     return contender(command, few, many, cpus)

@@ -4,11 +4,10 @@
  */
 #include "block/engine.h"
 
-#include <assert.h>
-#include <errno.h>
 #include <poll.h>
 #include <stdlib.h>
-#include <unistd.h>
+
+#include "base/fd.h"
 
 struct engine_threads {
 	struct engine engine;
@@ -40,15 +39,6 @@ static bool engine_threads_start(struct engine *engine, struct part *part)
 	return false;
 }
 
-/* Sets the event back, so that the next one wakes again. */
-static void take_event(int fd)
-{
-	uint64_t count;
-	ssize_t got = read(fd, &count, sizeof(count));
-
-	assert(got == sizeof(count) || errno == EAGAIN || errno == EINTR);
-}
-
 static void engine_threads_run(struct engine *engine, bool wait,
 			       struct part_list *back)
 {
@@ -59,7 +49,7 @@ static void engine_threads_run(struct engine *engine, bool wait,
 		return;
 	for (int i = 0; i < ENGINE_EVENTS; i++)
 		if (threads->events[i].revents & POLLIN)
-			take_event(threads->events[i].fd);
+			fd_event_clear(threads->events[i].fd);
 }
 
 static void engine_threads_free(struct engine *engine)

@@ -6,8 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
-#include <time.h>
 
+#include "base/clock.h"
 #include "base/math.h"
 #include "block/img_bench.h"
 
@@ -204,24 +204,16 @@ static double seconds(struct timeval time)
 	return (double)time.tv_sec + (double)time.tv_usec / 1e6;
 }
 
-static double now(void)
-{
-	struct timespec time;
-
-	clock_gettime(CLOCK_MONOTONIC, &time);
-	return (double)time.tv_sec + (double)time.tv_nsec / 1e9;
-}
-
 static void measure(struct bench *bench, struct bench_result *ret_result)
 {
-	double start = now();
+	uint64_t start = clock_now_nsec();
 	struct rusage before, after;
 
 	getrusage(RUSAGE_SELF, &before);
 	send_requests(bench);
 	getrusage(RUSAGE_SELF, &after);
 	*ret_result = (struct bench_result){
-		.seconds = now() - start,
+		.seconds = (double)(clock_now_nsec() - start) / NSEC_PER_SEC,
 		.user_seconds = seconds(after.ru_utime) -
 				seconds(before.ru_utime),
 		.system_seconds = seconds(after.ru_stime) -

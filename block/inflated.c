@@ -151,6 +151,12 @@ static struct slot *slot_choose(struct inflated *inflated, uint64_t key)
 	return oldest;
 }
 
+static void slot_use(struct inflated *inflated, struct slot *slot)
+{
+	slot->users++;
+	slot->last_use = ++inflated->clock;
+}
+
 /* Takes and leaves the lock held, but not in between. */
 static int slot_make(struct inflated *inflated, struct slot *slot,
 		     const struct inflated_source *source)
@@ -191,8 +197,7 @@ static int slot_acquire(struct inflated *inflated,
 		if (ret)
 			goto out;
 	}
-	slot->users++;
-	slot->last_use = ++inflated->clock;
+	slot_use(inflated, slot);
 	*ret_slot = slot;
 out:
 	pthread_mutex_unlock(&inflated->lock);
@@ -232,10 +237,8 @@ bool inflated_read_known(struct inflated *inflated, uint64_t key, size_t skip,
 	pthread_mutex_lock(&inflated->lock);
 	slot = slot_choose(inflated, key);
 	known = slot && slot->key == key && slot->ready;
-	if (known) {
-		slot->users++;
-		slot->last_use = ++inflated->clock;
-	}
+	if (known)
+		slot_use(inflated, slot);
 	pthread_mutex_unlock(&inflated->lock);
 	if (!known)
 		return false;

@@ -9,8 +9,8 @@
 #include "block/prompt.h"
 
 #include <errno.h>
-#include <time.h>
 
+#include "base/clock.h"
 #include "base/math.h"
 
 #define BACKOFF_MAX 31
@@ -24,25 +24,17 @@
 
 #define PIECES 16
 
-static uint64_t now_nsec(void)
-{
-	struct timespec time;
-
-	clock_gettime(CLOCK_MONOTONIC, &time);
-	return (uint64_t)time.tv_sec * 1000000000 + (uint64_t)time.tv_nsec;
-}
-
 bool pace_begin(const struct pace *pace, uint64_t bytes, uint64_t *ret_start)
 {
 	if (bytes > QUICK_BYTES)
 		return false;
-	*ret_start = now_nsec();
+	*ret_start = clock_now_nsec();
 	return *ret_start >= pace->wary_until_nsec;
 }
 
 void pace_end(struct pace *pace, uint64_t start)
 {
-	uint64_t took = now_nsec() - start;
+	uint64_t took = clock_now_nsec() - start;
 
 	if (took > QUICK_NSEC)
 		pace->wary_until_nsec = start + took * (1 + WARY_TIMES);

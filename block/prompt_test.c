@@ -5,9 +5,9 @@
 #include "block/prompt.h"
 
 #include <stdlib.h>
-#include <time.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/math.h"
 #include "base/test.h"
 
@@ -83,14 +83,6 @@ static void leaves_it_to_the_engine(void)
 	close(rig.file.fd);
 }
 
-static uint64_t now_nsec(void)
-{
-	struct timespec time;
-
-	clock_gettime(CLOCK_MONOTONIC, &time);
-	return (uint64_t)time.tv_sec * 1000000000 + (uint64_t)time.tv_nsec;
-}
-
 /* Without NOWAIT: small ones only, and none after one that was slow. */
 static void is_wary_of_what_may_wait(void)
 {
@@ -100,10 +92,10 @@ static void is_wary_of_what_may_wait(void)
 	atomic_store(&rig.file.nowait[1], FILE_NOWAIT_LACKS);
 	CHECK_EQUAL(try(&rig, BLOCK_WRITE, 4096, false), PART_ENDED);
 	CHECK_EQUAL(try(&rig, BLOCK_WRITE, 128 * KIB, false), PART_MORE);
-	rig.prompt.pace.wary_until_nsec = now_nsec() + 1000000000000;
+	rig.prompt.pace.wary_until_nsec = clock_now_nsec() + 1000000000000;
 	CHECK_EQUAL(try(&rig, BLOCK_WRITE, 4096, true), PART_MORE);
 	CHECK_EQUAL(rig.part.left, 4096);
-	rig.prompt.pace.wary_until_nsec = now_nsec();
+	rig.prompt.pace.wary_until_nsec = clock_now_nsec();
 	CHECK_EQUAL(try(&rig, BLOCK_WRITE, 4096, true), PART_ENDED);
 	close(rig.file.fd);
 }

@@ -352,6 +352,12 @@ bool qcow2_order_is_settled(const struct qcow2 *qcow2);
 int qcow2_order_write_all(struct qcow2 *qcow2, uint64_t *ret_time);
 void qcow2_order_synced(struct qcow2 *qcow2, uint64_t time);
 
+/*
+ * The time so far. What is written, or let go, from now on is told apart from
+ * what was before.
+ */
+uint64_t qcow2_order_end_time(struct qcow2 *qcow2);
+
 /* Entries [first, first + count) of a table were changed. */
 void qcow2_table_mark_dirty(struct qcow2_table *table, uint64_t first,
 			    uint64_t count);

@@ -32,7 +32,6 @@ static bool is_outwaited(struct qcow2 *qcow2)
 	return true;
 }
 
-/* What is let go next is told apart from what was, by its time. */
 void qcow2_dead_await(struct qcow2 *qcow2)
 {
 	struct qcow2_alloc *alloc = qcow2->alloc;
@@ -40,7 +39,7 @@ void qcow2_dead_await(struct qcow2 *qcow2)
 
 	if (!is_outwaited(qcow2))
 		return;
-	alloc->awaited = qcow2->order.now++;
+	alloc->awaited = qcow2_order_end_time(qcow2);
 	alloc->ticket = gate ? gate_ticket(gate) : 0;
 }
 

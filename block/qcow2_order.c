@@ -15,7 +15,7 @@
  * makes by itself (guest data, new tables) with qcow2_order_wrote().
  *
  * Refcounts in the first set only ever go up, or down for clusters that no
- * durable pointer leads to: what is freed waits in qcow2_alloc.c until a
+ * durable pointer leads to: what is freed waits in qcow2_dead.c until a
  * settle has removed the pointers from the disk. So the worst that power loss
  * leaves is a leaked cluster.
  *
@@ -165,8 +165,7 @@ static bool is_synced_before(const struct qcow2 *qcow2, enum qcow2_stage stage)
 	return true;
 }
 
-/* What is written from now on is told apart from what was before. */
-static uint64_t end_time(struct qcow2 *qcow2)
+uint64_t qcow2_order_end_time(struct qcow2 *qcow2)
 {
 	return qcow2->order.now++;
 }
@@ -179,7 +178,7 @@ void qcow2_order_synced(struct qcow2 *qcow2, uint64_t time)
 /* The barrier: what was written so far is on the disk before what follows. */
 static int order_sync(struct qcow2 *qcow2)
 {
-	uint64_t time = end_time(qcow2);
+	uint64_t time = qcow2_order_end_time(qcow2);
 	int ret = image_sync(&qcow2->image);
 
 	if (!ret)
@@ -227,6 +226,6 @@ int qcow2_order_write_all(struct qcow2 *qcow2, uint64_t *ret_time)
 	qcow2_reserve_ahead(qcow2);
 	if (stage_is_dirty(qcow2, QCOW2_STAGE_REFCOUNTS))
 		ret = stage_write_back(qcow2, QCOW2_STAGE_REFCOUNTS);
-	*ret_time = end_time(qcow2);
+	*ret_time = qcow2_order_end_time(qcow2);
 	return ret;
 }

@@ -21,14 +21,14 @@
 #include <assert.h>
 #include <errno.h>
 #include <pthread.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <time.h>
 
+#include "base/clock.h"
 #include "base/fd.h"
 #include "base/math.h"
 #include "base/relax.h"
+#include "base/thread.h"
 
 /* How long to spin: from the one, doubled up to the other. */
 #define SPIN_NS_MIN 4000
@@ -59,33 +59,52 @@ struct virtio_blk_queue {
 
 	struct block_queue *requests; /* [q] */
 	struct task *free_tasks;      /* [q] */
-	unsigned int task_count;      /* [q] that exist */
 	unsigned int active_count;    /* [q] not free */
 	uint64_t spin_ns;	      /* [q] 0: not now */
 };
 
 /* --- Tasks ---------------------------------------------------------------- */
 
+static void on_job_done(struct virtio_blk_job *job, int ret, size_t written);
+
+/* One more; NULL: there is no memory for it. */
+static struct task *task_new(struct virtio_blk_queue *queue)
+{
+	struct task *task = calloc(1, sizeof(*task));
+
+	if (!task)
+		return NULL;
+	if (virtqueue_chain_init(&task->chain,
+				 queue->options.device->queue_size_max)) {
+		free(task);
+		return NULL;
+	}
+	task->queue = queue;
+	task->job = (struct virtio_blk_job){
+		.target = queue->options.target,
+		.queue = queue->requests,
+		.done = on_job_done,
+	};
+	return task;
+}
+
+/* More cannot be in the ring. */
+static bool all_are_active(const struct virtio_blk_queue *queue)
+{
+	return queue->active_count == queue->options.device->queue_size_max;
+}
+
 /* NULL: all that may be are under way, or there is no memory for more. */
 static struct task *task_take(struct virtio_blk_queue *queue)
 {
-	unsigned int size_max = queue->options.device->queue_size_max;
 	struct task *task = queue->free_tasks;
 
-	if (task) {
+	if (task)
 		queue->free_tasks = task->next;
-	} else {
-		if (queue->task_count == size_max)
-			return NULL;
-		task = calloc(1, sizeof(*task));
-		if (!task || virtqueue_chain_init(&task->chain, size_max)) {
-			free(task);
-			return NULL;
-		}
-		task->queue = queue;
-		queue->task_count++;
-	}
-	queue->active_count++;
+	else if (!all_are_active(queue))
+		task = task_new(queue);
+	if (task)
+		queue->active_count++;
 	return task;
 }
 
@@ -128,27 +147,32 @@ static void on_job_done(struct virtio_blk_job *job, int ret, size_t written)
 	task_put(task);
 }
 
+/* 1: the ring's next request is under way; 0: there is none; or -EPROTO. */
+static int begin_next(struct virtio_blk_queue *queue, struct task *task)
+{
+	int ret = virtqueue_pop(queue->ring, &task->chain);
+
+	if (ret <= 0)
+		return ret;
+	ret = virtio_blk_request_parse(&task->chain, &task->job.request);
+	if (ret)
+		return ret;
+	virtio_blk_execute(&task->job);
+	return 1;
+}
+
 /* Begins what is in the ring. How much that was, or -EPROTO. */
 static int fetch(struct virtio_blk_queue *queue)
 {
-	int count = 0, ret = 1;
 	struct task *task;
+	int count = 0, ret;
 
 	while (atomic_load(&queue->running) && (task = task_take(queue))) {
-		ret = virtqueue_pop(queue->ring, &task->chain);
-		if (ret > 0)
-			ret = virtio_blk_request_parse(&task->chain,
-						       &task->job.request);
-		else if (!ret)
-			ret = -EAGAIN;
-		if (ret) {
+		ret = begin_next(queue, task);
+		if (ret <= 0) {
 			task_put(task);
-			return ret == -EAGAIN ? count : ret;
+			return ret ? ret : count;
 		}
-		task->job.target = queue->options.target;
-		task->job.queue = queue->requests;
-		task->job.done = on_job_done;
-		virtio_blk_execute(&task->job);
 		count++;
 	}
 	return count;
@@ -163,19 +187,7 @@ static void publish(struct virtio_blk_queue *queue)
 /* Is it certain that a kick comes for whatever the ring will hold? */
 static bool may_sleep(struct virtio_blk_queue *queue)
 {
-	/* Without a free task the ring has to wait anyway. */
-	if (!queue->free_tasks &&
-	    queue->active_count == queue->options.device->queue_size_max)
-		return true;
-	return !virtqueue_arm_kick(queue->ring);
-}
-
-static uint64_t now_ns(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec;
+	return all_are_active(queue) || !virtqueue_arm_kick(queue->ring);
 }
 
 /* Waits for the ring while that is likely to be short; did something come? */
@@ -185,14 +197,14 @@ static bool spin(struct virtio_blk_queue *queue)
 
 	if (!queue->spin_ns || queue->active_count)
 		return false;
-	end = now_ns() + queue->spin_ns;
+	end = clock_now_nsec() + queue->spin_ns;
 	do {
 		for (unsigned int i = 0; i < 32; i++) {
 			if (virtqueue_has_more(queue->ring))
 				return true;
 			cpu_relax();
 		}
-	} while (atomic_load(&queue->running) && now_ns() < end);
+	} while (atomic_load(&queue->running) && clock_now_nsec() < end);
 	queue->spin_ns /= 2;
 	if (queue->spin_ns < SPIN_NS_MIN)
 		queue->spin_ns = 0;
@@ -203,10 +215,10 @@ static bool spin(struct virtio_blk_queue *queue)
 static void sleep_in_run(struct virtio_blk_queue *queue)
 {
 	bool idle = queue->options.may_spin && !queue->active_count;
-	uint64_t since = idle ? now_ns() : 0;
+	uint64_t since = idle ? clock_now_nsec() : 0;
 
 	block_queue_run(queue->requests, true);
-	if (idle && now_ns() - since < SPIN_NS_MAX)
+	if (idle && clock_now_nsec() - since < SPIN_NS_MAX)
 		queue->spin_ns =
 			min_u64(SPIN_NS_MAX,
 				max_u64(SPIN_NS_MIN, 2 * queue->spin_ns));
@@ -318,18 +330,12 @@ void virtio_blk_queue_wait(struct virtio_blk_queue *queue)
 
 /* --- Life ----------------------------------------------------------------- */
 
-/* The new thread inherits a mask under which no signal ever reaches it. */
 static int start_thread(struct virtio_blk_queue *queue, struct err *err)
 {
-	sigset_t all, before;
-	int ret;
+	int ret = thread_start(&queue->thread, queue_main, queue);
 
-	sigfillset(&all);
-	pthread_sigmask(SIG_SETMASK, &all, &before);
-	ret = pthread_create(&queue->thread, NULL, queue_main, queue);
-	pthread_sigmask(SIG_SETMASK, &before, NULL);
 	queue->has_thread = !ret;
-	return ret ? err_errno(err, ret, "cannot start a disk's thread") : 0;
+	return ret ? err_errno(err, -ret, "cannot start a disk's thread") : 0;
 }
 
 int virtio_blk_queue_new(const struct virtio_blk_queue_options *options,

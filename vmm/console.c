@@ -12,9 +12,9 @@
 #include <sys/stat.h>
 #include <sys/timerfd.h>
 #include <termios.h>
-#include <time.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/fd.h"
 #include "base/log.h"
 #include "base/math.h"
@@ -22,7 +22,7 @@
 #define RING_SIZE  (256 * KIB)
 #define KEPT_SIZE  (64 * KIB)
 #define CHUNK_SIZE 4096
-#define CLOSE_MS   1000
+#define CLOSE_NSEC NSEC_PER_SEC
 /*
  * A guest writes byte by byte, an exit each. Main wakes this long after the
  * first one, for all that have come by then; a person does not notice.
@@ -348,23 +348,15 @@ void console_take(struct console *console, size_t length)
 	memmove(console->kept, console->kept + length, console->kept_length);
 }
 
-static uint64_t now_ms(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
-}
-
 /* Waits for a slow reader, but not for ever. */
 static void write_rest(struct console *console)
 {
 	struct pollfd output = {.fd = console->output_fd, .events = POLLOUT};
-	uint64_t now = now_ms(), end = now + CLOSE_MS;
+	uint64_t now = clock_now_nsec(), end = now + CLOSE_NSEC;
 
 	while (console_write(console) && now < end) {
-		poll(&output, 1, (int)(end - now));
-		now = now_ms();
+		poll(&output, 1, (int)((end - now) / NSEC_PER_MSEC) + 1);
+		now = clock_now_nsec();
 	}
 }
 
