@@ -214,8 +214,8 @@ static void images_are_amended_the_same(void)
 	static const char *const befores[] = {
 		"qemu-img convert -O qcow2 packed.qcow2 before",
 		"cp top.qcow2 before",
-		"qemu-img create -f qcow2 -o compat=0.10 -b base.qcow2 -F qcow2 "
-		"before && qemu-io -c 'write 100k 100k' before",
+		("qemu-img create -f qcow2 -o compat=0.10 -b base.qcow2 "
+		 "-F qcow2 before && qemu-io -c 'write 100k 100k' before"),
 	};
 
 	if (!test_img_ready())
