@@ -12,6 +12,9 @@
 #include "base/fd.h"
 #include "base/math.h"
 
+/* What was not used for so long is given back: block_trim(). */
+#define IDLE_SEC 60
+
 static void end_machine(struct life *life, enum ending_kind kind,
 			uint32_t value)
 {
@@ -28,6 +31,15 @@ static void on_ending(void *context)
 static void on_timeout(void *context)
 {
 	end_machine(context, ENDING_TIMEOUT, 0);
+}
+
+static void on_idle_time(void *context)
+{
+	struct life *life = context;
+	uint64_t count;
+
+	if (read(life->idle_fd, &count, sizeof(count)) == sizeof(count))
+		machine_trim_disks(life->machine);
 }
 
 /* The first SIGTERM is the guest's affair, everything else ends it. */
@@ -166,20 +178,31 @@ static int add_signals(struct life *life, struct err *err)
 	return add_source(life, life->signal_fd, EPOLLIN, on_signal, err);
 }
 
-static int add_timer(struct life *life, uint64_t timeout_ms, struct err *err)
+static int add_timer(struct life *life, const struct itimerspec *time,
+		     void (*ready)(void *), int *ret_fd, struct err *err)
 {
-	const struct itimerspec time = {
+	*ret_fd = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
+	if (*ret_fd < 0 || timerfd_settime(*ret_fd, 0, time, NULL))
+		return err_errno(err, errno, "cannot set a timer");
+	return add_source(life, *ret_fd, EPOLLIN, ready, err);
+}
+
+static int add_timers(struct life *life, uint64_t timeout_ms, struct err *err)
+{
+	const struct itimerspec timeout = {
 		.it_value.tv_sec = (time_t)(timeout_ms / 1000),
 		.it_value.tv_nsec = (long)(timeout_ms % 1000 * 1000000),
 	};
+	const struct itimerspec idle = {
+		.it_value.tv_sec = IDLE_SEC,
+		.it_interval.tv_sec = IDLE_SEC,
+	};
+	int ret = add_timer(life, &idle, on_idle_time, &life->idle_fd, err);
 
-	if (!timeout_ms)
-		return 0;
-	life->timer_fd = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC);
-	if (life->timer_fd < 0 ||
-	    timerfd_settime(life->timer_fd, 0, &time, NULL))
-		return err_errno(err, errno, "cannot set a timer");
-	return add_source(life, life->timer_fd, EPOLLIN, on_timeout, err);
+	if (!ret && timeout_ms)
+		ret = add_timer(life, &timeout, on_timeout, &life->timer_fd,
+				err);
+	return ret;
 }
 
 int life_init(struct life *life, struct console *console, uint64_t timeout_ms,
@@ -189,14 +212,15 @@ int life_init(struct life *life, struct console *console, uint64_t timeout_ms,
 
 	*life = (struct life){.console = console,
 			      .signal_fd = -1,
-			      .timer_fd = -1};
+			      .timer_fd = -1,
+			      .idle_fd = -1};
 	ret = loop_init(&life->loop, err);
 	if (!ret)
 		ret = add_signals(life, err);
 	if (!ret)
 		ret = add_console(life, err);
 	if (!ret)
-		ret = add_timer(life, timeout_ms, err);
+		ret = add_timers(life, timeout_ms, err);
 	if (ret)
 		life_fini(life);
 	return ret;
@@ -204,6 +228,7 @@ int life_init(struct life *life, struct console *console, uint64_t timeout_ms,
 
 void life_fini(struct life *life)
 {
+	fd_close(&life->idle_fd);
 	fd_close(&life->timer_fd);
 	fd_close(&life->signal_fd);
 	loop_fini(&life->loop);

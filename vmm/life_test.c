@@ -13,6 +13,7 @@
 #include <sched.h>
 #include <stdlib.h>
 #include <sys/mman.h>
+#include <sys/timerfd.h>
 
 #include "base/math.h"
 #include "vmm/test_child.h"
@@ -28,6 +29,7 @@ struct machine {
 	int (*start)(struct machine *machine);
 	pthread_t guest;
 	unsigned int presses;
+	unsigned int trims;
 	size_t length; /* of what the guest has read */
 	char text[4096];
 };
@@ -53,6 +55,12 @@ void machine_press_power_button(struct machine *machine)
 {
 	machine->presses++;
 	kill(getpid(), SIGTERM);
+}
+
+void machine_trim_disks(struct machine *machine)
+{
+	if (++machine->trims == 3)
+		ending_decide(&machine->ending, ENDING_POWER_OFF, 0);
 }
 
 static void machine_init(struct machine *machine, struct console *console,
@@ -173,6 +181,22 @@ static int time_passes(struct console *console)
 	return 0;
 }
 
+/* In no more time than it takes to test. */
+static int disks_idle(struct console *console)
+{
+	const struct itimerspec soon = {{0, 1000000}, {0, 1000000}};
+	struct machine machine;
+	struct life life;
+
+	machine_init(&machine, console, start_idle);
+	if (life_init(&life, console, 10000, NULL) ||
+	    timerfd_settime(life.idle_fd, 0, &soon, NULL) ||
+	    life_run(&life, &machine, NULL))
+		return 97;
+	life_fini(&life);
+	return machine.ending.kind == ENDING_POWER_OFF ? 0 : 1;
+}
+
 /* A signal that is there before the life begins waits for it. */
 static int signal_self(struct console *console, int number,
 		       unsigned int want_presses)
@@ -275,6 +299,11 @@ static const struct streams nothing = {-1, -1};
 static void timeouts_end_a_life(void)
 {
 	check_child(start_child(nothing, time_passes));
+}
+
+static void idle_disks_are_trimmed(void)
+{
+	check_child(start_child(nothing, disks_idle));
 }
 
 static void signals_end_a_life(void)
@@ -421,6 +450,7 @@ int main(int argc, char **argv)
 {
 	static const struct test tests[] = {
 		TEST(timeouts_end_a_life),
+		TEST(idle_disks_are_trimmed),
 		TEST(signals_end_a_life),
 		TEST(sigterm_presses_the_button_first),
 		TEST(ignored_signals_stay_ignored),

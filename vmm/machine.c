@@ -457,6 +457,14 @@ struct serial *machine_serial(struct machine *machine)
 	return machine->serial;
 }
 
+void machine_trim_disks(struct machine *machine)
+{
+	const struct machine_parts *parts = machine->parts;
+
+	for (unsigned int i = 0; i < parts->options->disk_count; i++)
+		block_trim(parts->disks[i]);
+}
+
 void machine_press_power_button(struct machine *machine)
 {
 	if (machine->input)

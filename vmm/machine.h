@@ -52,6 +52,9 @@ struct serial *machine_serial(struct machine *machine);
 /* The guest decides what it does about it: mostly, it shuts down. */
 void machine_press_power_button(struct machine *machine);
 
+/* To be called now and then: block_trim() of each disk. */
+void machine_trim_disks(struct machine *machine);
+
 /* Waits for the vCPUs, whose ending must be decided. */
 void machine_stop(struct machine *machine);
 
