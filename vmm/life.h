@@ -17,7 +17,7 @@ struct life {
 	struct console *console; /* borrowed */
 	struct machine *machine; /* borrowed; the present one */
 	int signal_fd, timer_fd;
-	int idle_fd; /* a timer: now and then */
+	int idle_fd;		 /* a timer: now and then */
 	bool input_always_ready; /* a file: nothing to wait for */
 	bool input_ended;
 	bool button_pressed; /* by a SIGTERM in this life */
