@@ -66,7 +66,7 @@ struct virtio_device {
 	size_t config_size;
 	/*
 	 * An eventfd per queue, raised by a kick and served by the device's
-	 * own thread, or -1. Owned by the device.
+	 * own thread; -1: notify() is called instead. Owned by the device.
 	 */
 	int kick_fds[VIRTIO_QUEUES_MAX];
 
@@ -96,5 +96,25 @@ static inline bool virtio_has_feature(const struct virtio_device *device,
 {
 	return device->features >> bit & 1;
 }
+
+/* --- What every transport does, whatever its registers are ---------------- */
+
+/* The device's features, the transport's and the rings'. */
+uint64_t virtio_device_offered(const struct virtio_device *device);
+
+/*
+ * 3.1.1, step 5: are these features that the device can work with? Then they
+ * are the negotiated ones.
+ */
+bool virtio_device_accept(struct virtio_device *device, uint64_t features);
+
+/*
+ * Accesses of 1 to 8 bytes to the configuration space, as numbers in the
+ * host's byte order. What is not wholly inside reads as 0, and is not written.
+ */
+uint64_t virtio_device_read_config(struct virtio_device *device,
+				   uint64_t offset, unsigned int size);
+void virtio_device_write_config(struct virtio_device *device, uint64_t offset,
+				unsigned int size, uint64_t value);
 
 #endif

@@ -15,7 +15,6 @@
  */
 #include "devices/virtio_mmio.h"
 
-#include <endian.h>
 #include <errno.h>
 #include <linux/virtio_config.h>
 #include <linux/virtio_mmio.h>
@@ -30,8 +29,6 @@
 #define MAGIC	  0x74726976 /* "virt" */
 #define VERSION	  2
 #define VENDOR_ID 0x72636c61 /* "alcr" */
-
-#define TRANSPORT_FEATURES (1ULL << VIRTIO_F_VERSION_1 | VIRTQUEUE_FEATURES)
 
 /* What the driver has written for one queue. */
 struct queue_registers {
@@ -90,11 +87,6 @@ static const struct virtio_transport_ops transport_ops = {
 
 /* --- Status: negotiation, start, reset ------------------------------------ */
 
-static uint64_t offered_features(const struct virtio_mmio *mmio)
-{
-	return mmio->device->offered_features | TRANSPORT_FEATURES;
-}
-
 static void stop_device(struct virtio_mmio *mmio)
 {
 	mmio->device->ops->stop(mmio->device);
@@ -125,13 +117,8 @@ static void reset_device(struct virtio_mmio *mmio)
 /* 3.1.1, step 5. A refusal shows in FEATURES_OK that stays clear. */
 static void accept_features(struct virtio_mmio *mmio)
 {
-	uint64_t features = mmio->driver_features;
-
-	if (features & ~offered_features(mmio) ||
-	    !(features >> VIRTIO_F_VERSION_1 & 1))
-		return;
-	mmio->device->features = features;
-	mmio->status |= VIRTIO_CONFIG_S_FEATURES_OK;
+	if (virtio_device_accept(mmio->device, mmio->driver_features))
+		mmio->status |= VIRTIO_CONFIG_S_FEATURES_OK;
 }
 
 static int start_queues(struct virtio_mmio *mmio)
@@ -289,7 +276,8 @@ static uint32_t read_register(struct virtio_mmio *mmio, uint64_t offset)
 	case VIRTIO_MMIO_VENDOR_ID:
 		return VENDOR_ID;
 	case VIRTIO_MMIO_DEVICE_FEATURES:
-		return half(offered_features(mmio), mmio->device_features_sel);
+		return half(virtio_device_offered(mmio->device),
+			    mmio->device_features_sel);
 	case VIRTIO_MMIO_QUEUE_NUM_MAX:
 		return queue ? mmio->device->queue_size_max : 0;
 	case VIRTIO_MMIO_QUEUE_READY:
@@ -335,28 +323,6 @@ static void write_register(struct virtio_mmio *mmio, uint64_t offset,
 	}
 }
 
-static uint64_t read_config(struct virtio_mmio *mmio, uint64_t offset,
-			    unsigned int size)
-{
-	struct virtio_device *device = mmio->device;
-	uint64_t value = 0;
-
-	if (range_fits(offset, size, device->config_size))
-		device->ops->read_config(device, offset, &value, size);
-	return le64toh(value);
-}
-
-static void write_config(struct virtio_mmio *mmio, uint64_t offset,
-			 unsigned int size, uint64_t value)
-{
-	struct virtio_device *device = mmio->device;
-
-	value = htole64(value);
-	if (device->ops->write_config &&
-	    range_fits(offset, size, device->config_size))
-		device->ops->write_config(device, offset, &value, size);
-}
-
 /* 4.2.2.2: registers are 32 bits wide and so are the accesses to them. */
 static bool is_register_access(uint64_t offset, unsigned int size)
 {
@@ -382,7 +348,9 @@ static uint64_t mmio_read(void *device, uint64_t offset, unsigned int size)
 		return atomic_load(&mmio->interrupt_status);
 	pthread_mutex_lock(&mmio->lock);
 	if (offset >= VIRTIO_MMIO_CONFIG)
-		value = read_config(mmio, offset - VIRTIO_MMIO_CONFIG, size);
+		value = virtio_device_read_config(mmio->device,
+						  offset - VIRTIO_MMIO_CONFIG,
+						  size);
 	else if (is_register_access(offset, size))
 		value = read_register(mmio, offset);
 	pthread_mutex_unlock(&mmio->lock);
@@ -400,7 +368,9 @@ static void mmio_write(void *device, uint64_t offset, unsigned int size,
 	}
 	pthread_mutex_lock(&mmio->lock);
 	if (offset >= VIRTIO_MMIO_CONFIG)
-		write_config(mmio, offset - VIRTIO_MMIO_CONFIG, size, value);
+		virtio_device_write_config(mmio->device,
+					   offset - VIRTIO_MMIO_CONFIG, size,
+					   value);
 	else if (is_register_access(offset, size))
 		write_register(mmio, offset, (uint32_t)value);
 	pthread_mutex_unlock(&mmio->lock);
@@ -436,16 +406,6 @@ void virtio_mmio_free(struct virtio_mmio *mmio)
 	virtio_mmio_reset(mmio);
 	pthread_mutex_destroy(&mmio->lock);
 	free(mmio);
-}
-
-int virtio_mmio_kick_fd(const struct virtio_mmio *mmio, unsigned int queue)
-{
-	return mmio->device->kick_fds[queue];
-}
-
-unsigned int virtio_mmio_queue_count(const struct virtio_mmio *mmio)
-{
-	return mmio->device->queue_count;
 }
 
 void virtio_mmio_reset(struct virtio_mmio *mmio)

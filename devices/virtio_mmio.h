@@ -5,6 +5,10 @@
  * One interrupt line per device, edge-triggered. Not offered: shared memory
  * regions, queue reset, legacy (version 1) drivers.
  *
+ * The machine may wire a queue's kick event to its doorbell: KVM_IOEVENTFD, 4
+ * bytes at the range's base + VIRTIO_MMIO_QUEUE_NOTIFY, datamatch the queue. A
+ * write that comes by the bus raises the event as well.
+ *
  * Threads: any; registers are under a lock of the transport.
  */
 #ifndef DEVICES_VIRTIO_MMIO_H
@@ -35,18 +39,6 @@ int virtio_mmio_new(struct virtio_device *device,
 
 /* Resets the device first. No vCPU may run any more. */
 void virtio_mmio_free(struct virtio_mmio *mmio);
-
-/*
- * The eventfd that a kick of @queue raises, for the machine to wire to the
- * doorbell: KVM_IOEVENTFD, 4 bytes at the range's base +
- * VIRTIO_MMIO_QUEUE_NOTIFY, datamatch @queue. -1 where the kick is handled on
- * the vCPU's thread (nothing to wire). Wiring is optional: a write that comes
- * by the bus raises the event as well.
- */
-int virtio_mmio_kick_fd(const struct virtio_mmio *mmio, unsigned int queue);
-
-/* The number of queues, for a loop over virtio_mmio_kick_fd(). */
-unsigned int virtio_mmio_queue_count(const struct virtio_mmio *mmio);
 
 /*
  * As the driver's reset (0 to Status): returns when the device touches guest

@@ -116,19 +116,18 @@ static int add_platform(struct machine_devices *devices, struct err *err)
 
 /* Each queue's doorbell raises its event in the kernel, without an exit. */
 static int wire_doorbells(const struct machine_devices *devices,
-			  const struct virtio_mmio *mmio, gpa_t base,
+			  const struct virtio_device *device, gpa_t base,
 			  struct err *err)
 {
-	int fd, ret = 0;
+	int ret = 0;
 
-	for (unsigned int queue = 0;
-	     !ret && queue < virtio_mmio_queue_count(mmio); queue++) {
-		fd = virtio_mmio_kick_fd(mmio, queue);
-		if (fd >= 0)
-			ret = kvm_wire_doorbell(devices->vm_fd, fd,
+	for (unsigned int queue = 0; !ret && queue < device->queue_count;
+	     queue++)
+		if (device->kick_fds[queue] >= 0)
+			ret = kvm_wire_doorbell(devices->vm_fd,
+						device->kick_fds[queue],
 						base + VIRTIO_MMIO_QUEUE_NOTIFY,
 						queue, err);
-	}
 	return ret;
 }
 
@@ -153,8 +152,7 @@ static int add_virtio(struct machine_devices *devices,
 		ret = bus_add(&devices->bus, &slot.range, &virtio_mmio_bus_ops,
 			      virtio->mmio, err);
 	if (!ret)
-		ret = wire_doorbells(devices, virtio->mmio, slot.range.base,
-				     err);
+		ret = wire_doorbells(devices, device, slot.range.base, err);
 	return ret;
 }
 
