@@ -9,9 +9,9 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/json.h"
 #include "block/img_command.h"
 #include "block/img_disk.h"
-#include "block/img_json.h"
 #include "block/qcow2_check.h"
 
 static const struct img_option options[] = {
@@ -89,32 +89,32 @@ static void print_text(const struct qcow2_check_result *result)
 		       result->image_end_offset);
 }
 
-static void json_count(struct img_json *json, const char *key, uint64_t count)
+static void json_count(struct json *json, const char *key, uint64_t count)
 {
 	if (count)
-		img_json_number(json, key, count);
+		json_number(json, key, count);
 }
 
 /* In the order of qemu-img's hash table. */
 static void print_json(const struct check *check)
 {
 	const struct qcow2_check_result *result = &check->result;
-	struct img_json json = {.out = stdout};
+	struct json json = {.out = stdout};
 
-	img_json_object(&json, NULL);
+	json_object(&json, NULL);
 	json_count(&json, "image-end-offset", result->image_end_offset);
 	json_count(&json, "compressed-clusters", result->compressed_clusters);
 	json_count(&json, "total-clusters", result->total_clusters);
 	json_count(&json, "corruptions", result->corruptions);
 	json_count(&json, "corruptions-fixed", result->corruptions_fixed);
-	img_json_number(&json, "check-errors", result->check_errors);
+	json_number(&json, "check-errors", result->check_errors);
 	json_count(&json, "leaks", result->leaks);
 	json_count(&json, "leaks-fixed", result->leaks_fixed);
 	json_count(&json, "allocated-clusters", result->allocated_clusters);
-	img_json_text(&json, "filename", check->path);
-	img_json_text(&json, "format", "qcow2");
+	json_text(&json, "filename", check->path);
+	json_text(&json, "format", "qcow2");
 	json_count(&json, "fragmented-clusters", result->fragmented_clusters);
-	img_json_object_end(&json);
+	json_object_end(&json);
 }
 
 static int judge(const struct qcow2_check_result *result)

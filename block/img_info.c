@@ -189,98 +189,97 @@ void img_info_print(const struct img_info *info)
 
 /* --- For programs --------------------------------------------------------- */
 
-static void json_snapshots(const struct img_info *info, struct img_json *json)
+static void json_snapshots(const struct img_info *info, struct json *json)
 {
 	const struct qcow2_snapshot *snapshot = info->snapshots;
 
-	img_json_array(json, "snapshots");
+	json_array(json, "snapshots");
 	for (size_t i = 0; i < info->snapshot_count; i++, snapshot++) {
-		img_json_object(json, NULL);
+		json_object(json, NULL);
 		if (snapshot->icount != UINT64_MAX)
-			img_json_number(json, "icount", snapshot->icount);
-		img_json_number(json, "vm-clock-nsec",
-				snapshot->guest_nanoseconds % 1000000000);
-		img_json_text(json, "name", snapshot->name);
-		img_json_number(json, "date-sec", snapshot->seconds);
-		img_json_number(json, "date-nsec", snapshot->nanoseconds);
-		img_json_number(json, "vm-clock-sec",
-				snapshot->guest_nanoseconds / 1000000000);
-		img_json_text(json, "id", snapshot->id);
-		img_json_number(json, "vm-state-size", snapshot->vm_state_size);
-		img_json_object_end(json);
+			json_number(json, "icount", snapshot->icount);
+		json_number(json, "vm-clock-nsec",
+			    snapshot->guest_nanoseconds % 1000000000);
+		json_text(json, "name", snapshot->name);
+		json_number(json, "date-sec", snapshot->seconds);
+		json_number(json, "date-nsec", snapshot->nanoseconds);
+		json_number(json, "vm-clock-sec",
+			    snapshot->guest_nanoseconds / 1000000000);
+		json_text(json, "id", snapshot->id);
+		json_number(json, "vm-state-size", snapshot->vm_state_size);
+		json_object_end(json);
 	}
-	img_json_array_end(json);
+	json_array_end(json);
 }
 
-static void json_bitmaps(const struct img_info *info, struct img_json *json)
+static void json_bitmaps(const struct img_info *info, struct json *json)
 {
 	const struct qcow2_bitmap *bitmap = info->bitmaps;
 
-	img_json_array(json, "bitmaps");
+	json_array(json, "bitmaps");
 	for (size_t i = 0; i < info->bitmap_count; i++, bitmap++) {
-		img_json_object(json, NULL);
-		img_json_array(json, "flags");
+		json_object(json, NULL);
+		json_array(json, "flags");
 		if (bitmap->in_use)
-			img_json_text(json, NULL, "in-use");
+			json_text(json, NULL, "in-use");
 		if (bitmap->automatic)
-			img_json_text(json, NULL, "auto");
-		img_json_array_end(json);
-		img_json_text(json, "name", bitmap->name);
-		img_json_number(json, "granularity", bitmap->granularity);
-		img_json_object_end(json);
+			json_text(json, NULL, "auto");
+		json_array_end(json);
+		json_text(json, "name", bitmap->name);
+		json_number(json, "granularity", bitmap->granularity);
+		json_object_end(json);
 	}
-	img_json_array_end(json);
+	json_array_end(json);
 }
 
-static void json_specific(const struct img_info *info, struct img_json *json)
+static void json_specific(const struct img_info *info, struct json *json)
 {
 	const struct qcow2_description *qcow2 = &info->qcow2;
 
-	img_json_object(json, "format-specific");
-	img_json_text(json, "type", "qcow2");
-	img_json_object(json, "data");
-	img_json_text(json, "compat", version_name(info));
-	img_json_text(json, "compression-type", compression_name(info));
+	json_object(json, "format-specific");
+	json_text(json, "type", "qcow2");
+	json_object(json, "data");
+	json_text(json, "compat", version_name(info));
+	json_text(json, "compression-type", compression_name(info));
 	if (qcow2->version > 2)
-		img_json_bool(json, "lazy-refcounts", qcow2->lazy_refcounts);
+		json_bool(json, "lazy-refcounts", qcow2->lazy_refcounts);
 	if (info->bitmap_count)
 		json_bitmaps(info, json);
-	img_json_number(json, "refcount-bits", qcow2->refcount_bits);
+	json_number(json, "refcount-bits", qcow2->refcount_bits);
 	if (qcow2->data_file[0]) {
-		img_json_text(json, "data-file", qcow2->data_file);
-		img_json_bool(json, "data-file-raw", qcow2->data_file_raw);
+		json_text(json, "data-file", qcow2->data_file);
+		json_bool(json, "data-file-raw", qcow2->data_file_raw);
 	}
 	if (qcow2->version > 2) {
-		img_json_bool(json, "corrupt", qcow2->corrupt);
-		img_json_bool(json, "extended-l2", qcow2->extended_l2);
+		json_bool(json, "corrupt", qcow2->corrupt);
+		json_bool(json, "extended-l2", qcow2->extended_l2);
 	}
-	img_json_object_end(json);
-	img_json_object_end(json);
+	json_object_end(json);
+	json_object_end(json);
 }
 
-void img_info_json(const struct img_info *info, struct img_json *json,
+void img_info_json(const struct img_info *info, struct json *json,
 		   const char *key)
 {
 	const struct image_backing *backing = &info->image->backing_ref;
 
-	img_json_object(json, key);
+	json_object(json, key);
 	if (backing->format[0])
-		img_json_text(json, "backing-filename-format", backing->format);
+		json_text(json, "backing-filename-format", backing->format);
 	if (info->snapshot_count)
 		json_snapshots(info, json);
-	img_json_number(json, "virtual-size", info->image->size);
-	img_json_text(json, "filename", info->image->name);
+	json_number(json, "virtual-size", info->image->size);
+	json_text(json, "filename", info->image->name);
 	if (info->is_qcow2)
-		img_json_number(json, "cluster-size", info->qcow2.cluster_size);
-	img_json_text(json, "format", info->is_qcow2 ? "qcow2" : "raw");
-	img_json_number(json, "actual-size", info->actual_size);
+		json_number(json, "cluster-size", info->qcow2.cluster_size);
+	json_text(json, "format", info->is_qcow2 ? "qcow2" : "raw");
+	json_number(json, "actual-size", info->actual_size);
 	if (info->is_qcow2)
 		json_specific(info, json);
 	if (info->backing_path) {
-		img_json_text(json, "full-backing-filename",
-			      info->backing_path);
-		img_json_text(json, "backing-filename", backing->name);
+		json_text(json, "full-backing-filename", info->backing_path);
+		json_text(json, "backing-filename", backing->name);
 	}
-	img_json_bool(json, "dirty-flag", info->qcow2.dirty);
-	img_json_object_end(json);
+	json_bool(json, "dirty-flag", info->qcow2.dirty);
+	json_object_end(json);
 }

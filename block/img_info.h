@@ -6,8 +6,8 @@
 
 #include <stdio.h>
 
+#include "base/json.h"
 #include "block/img_disk.h"
-#include "block/img_json.h"
 #include "block/qcow2_describe.h"
 
 struct img_info {
@@ -28,7 +28,7 @@ int img_info_init(struct img_info *info, const struct img_disk *disk,
 void img_info_fini(struct img_info *info);
 
 void img_info_print(const struct img_info *info);
-void img_info_json(const struct img_info *info, struct img_json *json,
+void img_info_json(const struct img_info *info, struct json *json,
 		   const char *key);
 
 /* "Format specific information" alone. */

@@ -96,14 +96,14 @@ static int collect(struct chain *chain, const struct img_args *args,
 
 static void print_json(const struct chain *chain, bool as_array)
 {
-	struct img_json json = {.out = stdout};
+	struct json json = {.out = stdout};
 
 	if (as_array)
-		img_json_array(&json, NULL);
+		json_array(&json, NULL);
 	for (size_t i = 0; i < chain->count; i++)
 		img_info_json(&chain->infos[i], &json, NULL);
 	if (as_array)
-		img_json_array_end(&json);
+		json_array_end(&json);
 }
 
 static void print_text(const struct chain *chain)

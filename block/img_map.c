@@ -3,9 +3,9 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/json.h"
 #include "base/math.h"
 #include "block/img_command.h"
-#include "block/img_json.h"
 #include "block/img_size.h"
 #include "block/img_status.h"
 

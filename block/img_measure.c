@@ -8,11 +8,11 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/json.h"
 #include "base/math.h"
 #include "block/img_command.h"
 #include "block/img_create.h"
 #include "block/img_info.h"
-#include "block/img_json.h"
 #include "block/img_size.h"
 #include "block/img_status.h"
 
@@ -136,16 +136,15 @@ static int measure_target(struct measure *measure)
 
 static void print(const struct measure *measure)
 {
-	struct img_json json = {.out = stdout};
+	struct json json = {.out = stdout};
 
 	if (measure->json) {
-		img_json_object(&json, NULL);
+		json_object(&json, NULL);
 		if (measure->has_bitmaps)
-			img_json_number(&json, "bitmaps", measure->bitmaps);
-		img_json_number(&json, "required", measure->required);
-		img_json_number(&json, "fully-allocated",
-				measure->fully_allocated);
-		img_json_object_end(&json);
+			json_number(&json, "bitmaps", measure->bitmaps);
+		json_number(&json, "required", measure->required);
+		json_number(&json, "fully-allocated", measure->fully_allocated);
+		json_object_end(&json);
 		return;
 	}
 	printf("required size: %" PRIu64 "\n"

@@ -1,28 +1,28 @@
-/* block/img_json.c - see img_json.h. */
-#include "block/img_json.h"
+/* base/json.c - see json.h. */
+#include "base/json.h"
 
 #include <string.h>
 
-static void indent(const struct img_json *json)
+static void indent(const struct json *json)
 {
 	if (json->depth)
 		fprintf(json->out, "\n%*s", 4 * (int)json->depth, "");
 }
 
 /* What stands before a value. */
-static void begin(struct img_json *json, const char *key)
+static void begin(struct json *json, const char *key)
 {
 	if (json->depth && !json->is_empty)
 		fputc(',', json->out);
 	indent(json);
 	if (key) {
-		img_json_quote(json->out, key);
+		json_quote(json->out, key);
 		fputs(": ", json->out);
 	}
 	json->is_empty = false;
 }
 
-static void open_level(struct img_json *json, const char *key, char bracket)
+static void open_level(struct json *json, const char *key, char bracket)
 {
 	begin(json, key);
 	fputc(bracket, json->out);
@@ -30,7 +30,7 @@ static void open_level(struct img_json *json, const char *key, char bracket)
 	json->is_empty = true;
 }
 
-static void close_level(struct img_json *json, char bracket)
+static void close_level(struct json *json, char bracket)
 {
 	json->depth--;
 	if (!json->depth)
@@ -43,39 +43,39 @@ static void close_level(struct img_json *json, char bracket)
 		fputc('\n', json->out);
 }
 
-void img_json_object(struct img_json *json, const char *key)
+void json_object(struct json *json, const char *key)
 {
 	open_level(json, key, '{');
 }
 
-void img_json_object_end(struct img_json *json)
+void json_object_end(struct json *json)
 {
 	close_level(json, '}');
 }
 
-void img_json_array(struct img_json *json, const char *key)
+void json_array(struct json *json, const char *key)
 {
 	open_level(json, key, '[');
 }
 
-void img_json_array_end(struct img_json *json)
+void json_array_end(struct json *json)
 {
 	close_level(json, ']');
 }
 
-void img_json_text(struct img_json *json, const char *key, const char *text)
+void json_text(struct json *json, const char *key, const char *text)
 {
 	begin(json, key);
-	img_json_quote(json->out, text);
+	json_quote(json->out, text);
 }
 
-void img_json_number(struct img_json *json, const char *key, uint64_t number)
+void json_number(struct json *json, const char *key, uint64_t number)
 {
 	begin(json, key);
 	fprintf(json->out, "%llu", (unsigned long long)number);
 }
 
-void img_json_bool(struct img_json *json, const char *key, bool value)
+void json_bool(struct json *json, const char *key, bool value)
 {
 	begin(json, key);
 	fputs(value ? "true" : "false", json->out);
@@ -127,7 +127,7 @@ static void put_escaped(FILE *out, uint32_t code)
 			0xdc00 + ((code - 0x10000) & 0x3ff));
 }
 
-void img_json_quote(FILE *out, const char *text)
+void json_quote(FILE *out, const char *text)
 {
 	const unsigned char *at = (const unsigned char *)text;
 	uint32_t code;

@@ -1,5 +1,5 @@
-/* block/img_json_test.c */
-#include "block/img_json.h"
+/* base/json_test.c */
+#include "base/json.h"
 
 #include <stdlib.h>
 
@@ -10,20 +10,20 @@ static void levels_are_indented(void)
 {
 	char *text = NULL;
 	size_t length;
-	struct img_json json = {.out = open_memstream(&text, &length)};
+	struct json json = {.out = open_memstream(&text, &length)};
 
-	img_json_object(&json, NULL);
-	img_json_number(&json, "size", UINT64_MAX);
-	img_json_array(&json, "list");
-	img_json_text(&json, NULL, "a");
-	img_json_object(&json, NULL);
-	img_json_bool(&json, "no", false);
-	img_json_object_end(&json);
-	img_json_array_end(&json);
-	img_json_array(&json, "empty");
-	img_json_array_end(&json);
-	img_json_bool(&json, "yes", true);
-	img_json_object_end(&json);
+	json_object(&json, NULL);
+	json_number(&json, "size", UINT64_MAX);
+	json_array(&json, "list");
+	json_text(&json, NULL, "a");
+	json_object(&json, NULL);
+	json_bool(&json, "no", false);
+	json_object_end(&json);
+	json_array_end(&json);
+	json_array(&json, "empty");
+	json_array_end(&json);
+	json_bool(&json, "yes", true);
+	json_object_end(&json);
 	fclose(json.out);
 	CHECK_TEXT(text, "{\n"
 			 "    \"size\": 18446744073709551615,\n"
@@ -70,7 +70,7 @@ static void texts_are_quoted(void)
 	for (size_t i = 0; i < ARRAY_LENGTH(cases); i++) {
 		text = NULL;
 		out = open_memstream(&text, &length);
-		img_json_quote(out, cases[i].text);
+		json_quote(out, cases[i].text);
 		fclose(out);
 		CHECK_TEXT(text, cases[i].want);
 		free(text);
