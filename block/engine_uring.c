@@ -295,15 +295,11 @@ static void engine_uring_run(struct engine *engine, bool wait,
 
 /* --- Its end -------------------------------------------------------------- */
 
-/* No part is under way any more. Gives up where the kernel refuses. */
-static void end_polls(struct engine_uring *uring)
+static void remove_polls(struct engine_uring *uring)
 {
 	unsigned int going = uring->polls & ~uring->polls_due;
-	struct part_list none;
 	struct io_uring_sqe *sqe;
-	int ret = 0;
 
-	part_list_init(&none);
 	for (unsigned int i = 0; i < ENGINE_EVENTS; i++) {
 		if (!(going & 1U << i))
 			continue;
@@ -314,8 +310,21 @@ static void end_polls(struct engine_uring *uring)
 		io_uring_sqe_set_data64(sqe, POLL_REMOVED);
 		io_uring_sqe_set_flags(sqe, IOSQE_FIXED_FILE);
 	}
+}
+
+/*
+ * No part is under way any more. A poll that was woken just now is not removed
+ * (EALREADY), but has to be asked again. Gives up where the kernel refuses.
+ */
+static void end_polls(struct engine_uring *uring)
+{
+	struct part_list none;
+	int ret = 0;
+
+	part_list_init(&none);
 	while (uring->polls_due != uring->polls &&
 	       (ret >= 0 || ret == -EINTR)) {
+		remove_polls(uring);
 		ret = io_uring_submit_and_wait(&uring->ring, 1);
 		take_completions(uring, &none);
 	}

@@ -237,6 +237,25 @@ static void be_woken(struct test_rig *rig)
 	close(fd);
 }
 
+/* A poll that has just been woken cannot be removed at that moment. */
+static void end_as_an_event_comes(struct test_rig *rig)
+{
+	int fd = fd_event_new();
+	uint8_t in[512];
+
+	block_queue_watch(rig->queue, fd);
+	CHECK(!test_do(rig, BLOCK_READ, 0, in, sizeof(in)));
+	fd_event_raise(fd);
+	block_queue_free(rig->queue);
+	rig->queue = NULL;
+	close(fd);
+}
+
+static void an_event_at_the_end_does_no_harm(void)
+{
+	for_each_variant(end_as_an_event_comes);
+}
+
 static void an_event_wakes(void)
 {
 	for_each_variant(be_woken);
@@ -306,6 +325,7 @@ int main(int argc, char **argv)
 		TEST(cancels),
 		TEST(ends_all_when_it_goes),
 		TEST(an_event_wakes),
+		TEST(an_event_at_the_end_does_no_harm),
 		TEST(what_lies_past_the_file_is_zeroes),
 		TEST(tells_errors),
 	};
