@@ -194,15 +194,15 @@ static void a_long_one_goes_in_pieces(void)
 {
 	const size_t size = 9 * MIB;
 	uint8_t *in = malloc(size);
-	struct test_request read, company;
+	struct test_request read, company[2];
 	struct rig rig;
 
 	REQUIRE(raw_rig_init(&rig, size));
 	test_submit(&rig.disk, &read, BLOCK_READ, 0, in, size);
-	submit_company(&rig, &company);
+	submit_company(&rig, &company[0]);
 	block_queue_run(rig.disk.queue, false);
 	CHECK_EQUAL(rig.test.starts, 1);
-	submit_company(&rig, &company);
+	submit_company(&rig, &company[1]);
 	test_finish(&rig.disk);
 	CHECK_EQUAL(rig.test.longest, 4 * MIB);
 	CHECK_EQUAL(read.result, 0);
