@@ -211,21 +211,28 @@ static void a_long_one_goes_in_pieces(void)
 	free(in);
 }
 
-static void goes_on_after_short_ones(void)
+static void read_in_steps(uint64_t bytes, unsigned int want_starts)
 {
 	struct test_request read, company;
 	uint8_t in[8192];
 	struct rig rig;
 
 	REQUIRE(raw_rig_init(&rig, DISK_SIZE));
-	rig.test.most = 700;
+	rig.test.most = bytes;
 	test_submit(&rig.disk, &read, BLOCK_READ, 512, in, sizeof(in));
 	submit_company(&rig, &company);
 	test_finish(&rig.disk);
 	CHECK_EQUAL(read.result, 0);
-	CHECK_EQUAL(rig.test.starts, 12);
+	CHECK_EQUAL(rig.test.starts, want_starts);
 	CHECK(test_is_untouched(in, 512, sizeof(in)));
 	test_rig_fini(&rig.disk);
+}
+
+static void goes_on_after_short_ones(void)
+{
+	read_in_steps(1024, 8);
+	/* Between sectors, it is a worker who goes on. */
+	read_in_steps(700, 1);
 }
 
 static void workers_do_what_the_engine_cannot(void)
