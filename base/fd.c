@@ -137,12 +137,13 @@ void fd_event_raise(int fd)
 	assert(put == sizeof(one) || errno == EAGAIN);
 }
 
-void fd_event_clear(int fd)
+uint64_t fd_event_clear(int fd)
 {
-	uint64_t count;
+	uint64_t count = 0;
 	ssize_t got = read(fd, &count, sizeof(count));
 
 	assert(got == sizeof(count) || errno == EAGAIN);
+	return count;
 }
 
 static int fd_map_fill(int fd, struct fd_map *map, struct err *err)

@@ -49,8 +49,8 @@ int fd_event_new(void);
 /* Adds one to the event. */
 void fd_event_raise(int fd);
 
-/* Sets the event back to zero; harmless when it is zero. */
-void fd_event_clear(int fd);
+/* Sets the event back to zero, and says how much it was. */
+uint64_t fd_event_clear(int fd);
 
 /* A file mapped read-only (private), so that large files cost no memory. */
 struct fd_map {

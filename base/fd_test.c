@@ -162,11 +162,11 @@ static void events_are_raised_and_cleared(void)
 	REQUIRE(fd >= 0);
 	CHECK(fcntl(fd, F_GETFD) & FD_CLOEXEC);
 	CHECK(!is_readable(fd));
-	fd_event_clear(fd);
+	CHECK_EQUAL(fd_event_clear(fd), 0);
 	fd_event_raise(fd);
 	fd_event_raise(fd);
 	CHECK(is_readable(fd));
-	fd_event_clear(fd);
+	CHECK_EQUAL(fd_event_clear(fd), 2);
 	CHECK(!is_readable(fd));
 	fd_close(&fd);
 }

@@ -57,7 +57,8 @@ struct engine_ops {
 struct engine {
 	const struct engine_ops *ops;
 	const char *name;
-	bool does_io; /* start() is of use */
+	bool does_io;	/* start() is of use */
+	uint64_t kicks; /* that it has taken from its event */
 };
 
 /*

@@ -43,13 +43,18 @@ static void engine_threads_run(struct engine *engine, bool wait,
 			       struct part_list *back)
 {
 	struct engine_threads *threads = engine_threads_of(engine);
+	uint64_t raised;
 
 	(void)back;
 	if (!wait || poll(threads->events, ENGINE_EVENTS, -1) <= 0)
 		return;
-	for (int i = 0; i < ENGINE_EVENTS; i++)
-		if (threads->events[i].revents & POLLIN)
-			fd_event_clear(threads->events[i].fd);
+	for (int i = 0; i < ENGINE_EVENTS; i++) {
+		if (!(threads->events[i].revents & POLLIN))
+			continue;
+		raised = fd_event_clear(threads->events[i].fd);
+		if (i == ENGINE_EVENT_KICK)
+			engine->kicks += raised;
+	}
 }
 
 static void engine_threads_free(struct engine *engine)

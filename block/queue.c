@@ -184,6 +184,17 @@ size_t block_queue_in_flight(const struct block_queue *queue)
 	return queue->in_flight;
 }
 
+void block_queue_statistics(struct block_queue *queue,
+			    struct block_queue_statistics *ret_statistics)
+{
+	int kick_fd = queue->events[ENGINE_EVENT_KICK];
+
+	if (kick_fd >= 0)
+		queue->engine->kicks += fd_event_clear(kick_fd);
+	*ret_statistics = queue->statistics;
+	ret_statistics->kicks = queue->engine->kicks;
+}
+
 /* --- Runs ----------------------------------------------------------------- */
 
 /* What could be made may still be refused to the thread that is to use it. */

@@ -134,4 +134,22 @@ void block_queue_cancel(struct block_queue *queue);
 /* Requests submitted and not done. */
 size_t block_queue_in_flight(const struct block_queue *queue);
 
+struct block_queue_statistics {
+	uint64_t kicks; /* times that the watched event was raised */
+	/*
+	 * Requests go in parts, each of a range that lies in one piece. What is
+	 * zeroes, and what has been decompressed before, is none.
+	 */
+	uint64_t at_once;    /* done by the queue's own thread, on the spot */
+	uint64_t by_engine;  /* handed to the host, and perhaps... */
+	uint64_t by_workers; /* ...to a worker after that */
+};
+
+/*
+ * Since the queue was made. On its thread, or on any while none runs it. A kick
+ * that comes meanwhile may wake nobody.
+ */
+void block_queue_statistics(struct block_queue *queue,
+			    struct block_queue_statistics *ret_statistics);
+
 #endif

@@ -220,6 +220,7 @@ static void *raise_later(void *argument)
 
 static void be_woken(struct test_rig *rig)
 {
+	struct block_queue_statistics statistics;
 	int fd = fd_event_new();
 	pthread_t thread;
 	uint8_t in[512];
@@ -233,6 +234,10 @@ static void be_woken(struct test_rig *rig)
 		block_queue_run(rig->queue, true);
 		CHECK(!pthread_join(thread, NULL));
 		CHECK(!test_do(rig, BLOCK_READ, 0, in, sizeof(in)));
+	}
+	for (int i = 0; i < 2; i++) {
+		block_queue_statistics(rig->queue, &statistics);
+		CHECK_EQUAL(statistics.kicks, 6);
 	}
 	close(fd);
 }
@@ -259,6 +264,34 @@ static void an_event_at_the_end_does_no_harm(void)
 static void an_event_wakes(void)
 {
 	for_each_variant(be_woken);
+}
+
+/* How much of it at once and how much not is the host's affair. */
+static void count_parts(struct test_rig *rig)
+{
+	struct block_queue_statistics reads, all;
+	uint8_t in[512];
+
+	for (unsigned int i = 0; i < 10; i++)
+		CHECK(!test_do(rig, BLOCK_READ, 4096 * i, in, sizeof(in)));
+	block_queue_statistics(rig->queue, &reads);
+	CHECK(reads.at_once + reads.by_engine + reads.by_workers >= 10);
+	CHECK(reads.at_once + reads.by_engine <= 10);
+	CHECK(reads.by_workers <= 10);
+	if (!strcmp(block_queue_engine(rig->queue), "threads"))
+		CHECK_EQUAL(reads.by_engine, 0);
+	CHECK(!test_do(rig, BLOCK_FLUSH, 0, NULL, 0));
+	CHECK(!test_do(rig, BLOCK_WRITE_ZEROES, 0, NULL, 4096));
+	block_queue_statistics(rig->queue, &all);
+	CHECK_EQUAL(all.at_once, reads.at_once);
+	CHECK_EQUAL(all.by_engine, reads.by_engine);
+	CHECK_EQUAL(all.by_workers, reads.by_workers + 2);
+	CHECK_EQUAL(all.kicks, 0);
+}
+
+static void parts_are_counted(void)
+{
+	for_each_variant(count_parts);
 }
 
 /* A file that ends anywhere is a disk of whole sectors, filled with zeroes. */
@@ -326,6 +359,7 @@ int main(int argc, char **argv)
 		TEST(ends_all_when_it_goes),
 		TEST(an_event_wakes),
 		TEST(an_event_at_the_end_does_no_harm),
+		TEST(parts_are_counted),
 		TEST(what_lies_past_the_file_is_zeroes),
 		TEST(tells_errors),
 	};

@@ -169,6 +169,7 @@ static void part_work(struct worker_job *job)
 
 static void part_to_worker(struct block_queue *queue, struct part *part)
 {
+	queue->statistics.by_workers++;
 	part->job.run = part_work;
 	workers_submit(block_workers(queue->block), &part->job);
 }
@@ -193,6 +194,7 @@ static bool do_here(struct block_queue *queue, struct part *part)
 		return false;
 	part->result = part_do(part);
 	pace_end(&queue->slow_pace, start);
+	queue->statistics.at_once++;
 	return true;
 }
 
@@ -230,8 +232,10 @@ static void part_go_on(struct block_queue *queue, struct part *part,
 		       enum part_state state)
 {
 	if (state == PART_MORE &&
-	    queue->engine->ops->start(queue->engine, part))
+	    queue->engine->ops->start(queue->engine, part)) {
+		queue->statistics.by_engine++;
 		return;
+	}
 	part_leave_host(queue, part);
 	if (state == PART_ENDED)
 		part_end(queue, part, part->result);
@@ -251,6 +255,7 @@ static void begin_host_part(struct block_queue *queue,
 	bool write = request->operation == BLOCK_WRITE;
 	bool eager = queue->in_flight == 1 || !queue->engine->does_io;
 	struct part *part = part_take(queue, request);
+	enum part_state state;
 
 	part->cursor = request->cursor;
 	part->left = extent->length;
@@ -266,7 +271,9 @@ static void begin_host_part(struct block_queue *queue,
 		return;
 	}
 	request->mapped++;
-	part_go_on(queue, part, prompt_try(&queue->prompt, part, eager));
+	state = prompt_try(&queue->prompt, part, eager);
+	queue->statistics.at_once += state == PART_ENDED;
+	part_go_on(queue, part, state);
 }
 
 /* --- A piece of a request ------------------------------------------------- */

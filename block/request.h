@@ -34,6 +34,7 @@ struct block_queue {
 	uint64_t ended;		    /* [q] requests */
 	uint64_t next_number;	    /* [q] */
 	uint64_t cancelled_below;   /* [q] requests with lower numbers */
+	struct block_queue_statistics statistics; /* [q] without kicks */
 	pthread_mutex_t lock;
 	struct part_list finished; /* [l] by workers */
 	atomic_bool has_finished;  /* [a] it is not empty */
