@@ -156,6 +156,7 @@ struct block_queue {
 	struct block *block;
 	int event_fd;
 	bool cancels;
+	uint64_t kicks;
 	struct block_request *first;
 	size_t in_flight;
 };
@@ -246,7 +247,7 @@ void block_queue_run(struct block_queue *queue, bool wait)
 	if (queue->block->slow_runs)
 		usleep(200);
 	if (poll(&event, 1, wait && !request ? -1 : 0) > 0)
-		fd_event_clear(queue->event_fd);
+		queue->kicks += fd_event_clear(queue->event_fd);
 	queue->first = NULL;
 	for (; request; request = next) {
 		next = request->next;
@@ -265,6 +266,24 @@ void block_queue_run(struct block_queue *queue, bool wait)
 void block_queue_cancel(struct block_queue *queue)
 {
 	queue->cancels = true;
+}
+
+const char *block_queue_engine(const struct block_queue *queue)
+{
+	(void)queue;
+	return "test";
+}
+
+void block_queue_statistics(struct block_queue *queue,
+			    struct block_queue_statistics *ret_statistics)
+{
+	queue->kicks += fd_event_clear(queue->event_fd);
+	*ret_statistics = (struct block_queue_statistics){
+		.kicks = queue->kicks,
+		.at_once = 1,
+		.by_engine = 20,
+		.by_workers = 300,
+	};
 }
 
 size_t block_queue_in_flight(const struct block_queue *queue)

@@ -246,6 +246,14 @@ void virtio_blk_free(struct virtio_blk *blk)
 	free(blk);
 }
 
+void virtio_blk_add_statistics(struct virtio_blk *blk,
+			       struct virtio_blk_statistics *sum)
+{
+	for (unsigned int i = 0; i < blk->device.queue_count; i++)
+		virtio_blk_queue_add_statistics(blk->queues[i], sum);
+	sum->queue_count = blk->device.queue_count;
+}
+
 struct virtio_device *virtio_blk_device(struct virtio_blk *blk)
 {
 	return &blk->device;

@@ -10,6 +10,7 @@
 
 #include "base/err.h"
 #include "block/block.h"
+#include "devices/virtio_blk_statistics.h"
 #include "devices/virtio_device.h"
 
 struct virtio_blk_options {
@@ -33,6 +34,13 @@ int virtio_blk_new(const struct virtio_blk_options *options,
 
 /* Ends the threads. After virtio_mmio_free(), before block_close(). */
 void virtio_blk_free(struct virtio_blk *blk);
+
+/*
+ * Adds what the device has done since it was made. While it is stopped, be it
+ * by virtio_mmio_reset().
+ */
+void virtio_blk_add_statistics(struct virtio_blk *blk,
+			       struct virtio_blk_statistics *sum);
 
 /* What virtio_mmio_new() takes. */
 struct virtio_device *virtio_blk_device(struct virtio_blk *blk);

@@ -54,13 +54,15 @@ struct virtio_blk_queue {
 
 	pthread_mutex_t lock;
 	pthread_cond_t changed;
-	bool quits; /* [l] */
-	bool busy;  /* [l] the thread may touch guest memory */
+	bool quits;	/* [l] */
+	bool busy;	/* [l] the thread may touch guest memory */
+	uint64_t stops; /* [l] each has raised the kick event */
 
-	struct block_queue *requests; /* [q] */
-	struct task *free_tasks;      /* [q] */
-	unsigned int active_count;    /* [q] not free */
-	uint64_t spin_ns;	      /* [q] 0: not now */
+	struct block_queue *requests;		 /* [q] */
+	struct task *free_tasks;		 /* [q] */
+	unsigned int active_count;		 /* [q] not free */
+	uint64_t spin_ns;			 /* [q] 0: not now */
+	struct virtio_blk_statistics statistics; /* [q] */
 };
 
 /* --- Tasks ---------------------------------------------------------------- */
@@ -143,6 +145,8 @@ static void on_job_done(struct virtio_blk_job *job, int ret, size_t written)
 			written = 0;
 		*job->request.status = virtio_blk_request_status(ret);
 		virtqueue_push(queue->ring, task->chain.head, written);
+		virtio_blk_statistics_note(&queue->statistics, &job->request,
+					   ret);
 	}
 	task_put(task);
 }
@@ -180,8 +184,10 @@ static int fetch(struct virtio_blk_queue *queue)
 
 static void publish(struct virtio_blk_queue *queue)
 {
-	if (virtqueue_publish(queue->ring))
-		virtio_interrupt(queue->options.device);
+	if (!virtqueue_publish(queue->ring))
+		return;
+	virtio_interrupt(queue->options.device);
+	queue->statistics.interrupts++;
 }
 
 /* Is it certain that a kick comes for whatever the ring will hold? */
@@ -197,11 +203,14 @@ static bool spin(struct virtio_blk_queue *queue)
 
 	if (!queue->spin_ns || queue->active_count)
 		return false;
+	queue->statistics.spins++;
 	end = clock_now_nsec() + queue->spin_ns;
 	do {
 		for (unsigned int i = 0; i < 32; i++) {
-			if (virtqueue_has_more(queue->ring))
+			if (virtqueue_has_more(queue->ring)) {
+				queue->statistics.spins_won++;
 				return true;
+			}
 			cpu_relax();
 		}
 	} while (atomic_load(&queue->running) && clock_now_nsec() < end);
@@ -217,11 +226,21 @@ static void sleep_in_run(struct virtio_blk_queue *queue)
 	bool idle = queue->options.may_spin && !queue->active_count;
 	uint64_t since = idle ? clock_now_nsec() : 0;
 
+	queue->statistics.sleeps++;
 	block_queue_run(queue->requests, true);
 	if (idle && clock_now_nsec() - since < SPIN_NS_MAX)
 		queue->spin_ns =
 			min_u64(SPIN_NS_MAX,
 				max_u64(SPIN_NS_MIN, 2 * queue->spin_ns));
+}
+
+/* What there is at most is reached before something of it ends. */
+static void note_active(struct virtio_blk_queue *queue)
+{
+	unsigned int *most = &queue->statistics.most_at_a_time;
+
+	if (queue->active_count > *most)
+		*most = queue->active_count;
 }
 
 static void serve(struct virtio_blk_queue *queue)
@@ -238,6 +257,7 @@ static void serve(struct virtio_blk_queue *queue)
 			return;
 		}
 		active = queue->active_count;
+		note_active(queue);
 		block_queue_run(queue->requests, false);
 		publish(queue);
 		/* As long as there is progress there is likely to be more. */
@@ -268,6 +288,7 @@ static bool wait_for_start(struct virtio_blk_queue *queue)
 	bool goes_on;
 
 	pthread_mutex_lock(&queue->lock);
+	queue->statistics.cpu_nsec = clock_thread_nsec();
 	queue->busy = false;
 	pthread_cond_broadcast(&queue->changed);
 	while (!atomic_load(&queue->running) && !queue->quits)
@@ -286,7 +307,6 @@ static void *queue_main(void *argument)
 	snprintf(name, sizeof(name), "disk/%u.%u", queue->options.disk_index,
 		 queue->options.index);
 	pthread_setname_np(pthread_self(), name);
-	block_queue_watch(queue->requests, queue->kick_fd);
 	while (wait_for_start(queue)) {
 		serve(queue);
 		drain(queue);
@@ -316,6 +336,7 @@ void virtio_blk_queue_stop(struct virtio_blk_queue *queue)
 {
 	pthread_mutex_lock(&queue->lock);
 	atomic_store(&queue->running, false);
+	queue->stops++;
 	pthread_mutex_unlock(&queue->lock);
 	fd_event_raise(queue->kick_fd);
 }
@@ -325,6 +346,19 @@ void virtio_blk_queue_wait(struct virtio_blk_queue *queue)
 	pthread_mutex_lock(&queue->lock);
 	while (queue->busy)
 		pthread_cond_wait(&queue->changed, &queue->lock);
+	pthread_mutex_unlock(&queue->lock);
+}
+
+void virtio_blk_queue_add_statistics(struct virtio_blk_queue *queue,
+				     struct virtio_blk_statistics *sum)
+{
+	struct virtio_blk_statistics *statistics = &queue->statistics;
+
+	pthread_mutex_lock(&queue->lock);
+	block_queue_statistics(queue->requests, &statistics->queue);
+	statistics->queue.kicks -= queue->stops;
+	statistics->engine = block_queue_engine(queue->requests);
+	virtio_blk_statistics_add(sum, statistics);
 	pthread_mutex_unlock(&queue->lock);
 }
 
@@ -361,8 +395,10 @@ int virtio_blk_queue_new(const struct virtio_blk_queue_options *options,
 	if (!ret)
 		ret = block_queue_new(options->target->disk, &how,
 				      &queue->requests, err);
-	if (!ret)
+	if (!ret) {
+		block_queue_watch(queue->requests, queue->kick_fd);
 		ret = start_thread(queue, err);
+	}
 	if (ret)
 		virtio_blk_queue_free(queue);
 	else

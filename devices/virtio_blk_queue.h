@@ -15,6 +15,7 @@
 
 #include "base/err.h"
 #include "devices/virtio_blk_execute.h"
+#include "devices/virtio_blk_statistics.h"
 #include "devices/virtio_device.h"
 
 struct virtio_blk_queue;
@@ -49,5 +50,9 @@ void virtio_blk_queue_start(struct virtio_blk_queue *queue);
  */
 void virtio_blk_queue_stop(struct virtio_blk_queue *queue);
 void virtio_blk_queue_wait(struct virtio_blk_queue *queue);
+
+/* While stopped. Adds what the queue has done since it was made. */
+void virtio_blk_queue_add_statistics(struct virtio_blk_queue *queue,
+				     struct virtio_blk_statistics *sum);
 
 #endif
