@@ -12,6 +12,7 @@
 #include "base/fd.h"
 #include "vmm/machine_devices.h"
 #include "vmm/ram.h"
+#include "vmm/statistics.h"
 #include "vmm/vcpu.h"
 
 struct machine {
@@ -186,6 +187,14 @@ void machine_trim_disks(struct machine *machine)
 void machine_press_power_button(struct machine *machine)
 {
 	machine_devices_press_power_button(&machine->devices);
+}
+
+void machine_add_statistics(struct machine *machine, struct statistics *sum)
+{
+	for (unsigned int i = 0; i < machine->vcpu_count; i++)
+		vcpu_statistics_add(&sum->vcpus[i],
+				    &machine->vcpus[i].statistics);
+	machine_devices_add_statistics(&machine->devices, sum->disks);
 }
 
 void machine_report(const struct machine *machine, FILE *out)

@@ -29,6 +29,7 @@ struct machine_parts {
 };
 
 struct machine;
+struct statistics;
 
 /*
  * Builds it all, in the order of machine.c. Fails with a sentence, and leaves
@@ -57,6 +58,12 @@ void machine_trim_disks(struct machine *machine);
 
 /* Waits for the vCPUs, whose ending must be decided. */
 void machine_stop(struct machine *machine);
+
+/*
+ * After machine_stop(): adds what vCPUs and disks have done in this life, which
+ * the disks end for that.
+ */
+void machine_add_statistics(struct machine *machine, struct statistics *sum);
 
 /* After machine_stop(): prints what a crashed vCPU has to say. */
 void machine_report(const struct machine *machine, FILE *out);

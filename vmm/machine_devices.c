@@ -291,6 +291,16 @@ void machine_devices_fini(struct machine_devices *devices)
 	fd_close(&devices->serial_irq.fd);
 }
 
+void machine_devices_add_statistics(
+	struct machine_devices *devices,
+	struct virtio_blk_statistics sums[OPTIONS_DISKS_MAX])
+{
+	for (unsigned int i = 0; i < devices->virtio_count; i++)
+		virtio_mmio_reset(devices->virtio[i].mmio);
+	for (unsigned int i = 0; i < devices->parts->options->disk_count; i++)
+		virtio_blk_add_statistics(devices->blks[i], &sums[i]);
+}
+
 void machine_devices_press_power_button(struct machine_devices *devices)
 {
 	if (devices->input)

@@ -15,6 +15,7 @@
 #include "devices/machine_event.h"
 #include "devices/panic.h"
 #include "devices/power.h"
+#include "devices/virtio_blk_statistics.h"
 #include "vmm/machine.h"
 
 #define MACHINE_VIRTIO_MAX (OPTIONS_DISKS_MAX + 2) /* entropy, power button */
@@ -66,6 +67,11 @@ int machine_devices_add(struct machine_devices *devices, int vm_fd,
 
 /* No vCPU may run any more. */
 void machine_devices_fini(struct machine_devices *devices);
+
+/* Stops the virtio devices, and adds what each disk has done. */
+void machine_devices_add_statistics(
+	struct machine_devices *devices,
+	struct virtio_blk_statistics sums[OPTIONS_DISKS_MAX]);
 
 /* See machine.h. */
 void machine_devices_press_power_button(struct machine_devices *devices);

@@ -49,6 +49,8 @@ const char options_help[] =
 	"  --no-reboot            a reset of the guest ends it, with status 3\n"
 	"  --timeout DURATION     seconds, or with s, m, h: then status 124\n"
 	"  --debug-exit           the guest may end it with a status of its own\n"
+	"  --stats FILE           what vCPUs and disks did, as JSON, is written\n"
+	"                         there at the end\n"
 	"  --discovery acpi|cmdline|fdt   how the kernel learns of devices\n"
 	"\n"
 	"Exit status: 0 the guest powered off; 1 the host failed while it ran;\n"
@@ -238,6 +240,14 @@ static int set_timeout(struct run_options *options, const char *value,
 	return 0;
 }
 
+static int set_stats(struct run_options *options, const char *value,
+		     struct err *err)
+{
+	(void)err;
+	options->stats_path = value;
+	return 0;
+}
+
 static int set_discovery(struct run_options *options, const char *value,
 			 struct err *err)
 {
@@ -319,11 +329,11 @@ static const struct option_entry option_entries[] = {
 	{"--no-reboot", false, set_no_reboot, NULL},
 	{"--timeout", true, set_timeout, NULL},
 	{"--debug-exit", false, set_debug_exit, NULL},
+	{"--stats", true, set_stats, NULL},
 	{"--discovery", true, set_discovery, NULL},
 	{"--net", true, NULL, "none"},
 	{"--vsock", true, NULL, NULL},
 	{"--balloon", true, NULL, "off"},
-	{"--stats", true, NULL, NULL},
 	{"--gdb", true, NULL, NULL},
 	{"--trace", true, NULL, NULL},
 	{"--sandbox", true, NULL, "off"},

@@ -37,7 +37,7 @@ static void defaults(void)
 	CHECK(options.rng);
 	CHECK(!options.help && !options.no_reboot && !options.debug_exit);
 	CHECK(!options.kernel && !options.initrd && !options.cmdline &&
-	      !options.append);
+	      !options.append && !options.stats_path);
 	options_fini(&options);
 }
 
@@ -49,7 +49,8 @@ static void every_option_is_taken(void)
 		       "--cmdline", "quiet", "--append", "debug", "--cpus", "4",
 		       "--memory", "512M", "--disk", "a.qcow2", "--rng", "off",
 		       "--console", "null", "--no-reboot", "--timeout", "90s",
-		       "--debug-exit", "--discovery", "cmdline", "--help"));
+		       "--debug-exit", "--stats", "S", "--discovery", "cmdline",
+		       "--help"));
 	CHECK_TEXT(options.kernel, "K");
 	CHECK_TEXT(options.initrd, "I");
 	CHECK_TEXT(options.cmdline, "quiet");
@@ -63,6 +64,7 @@ static void every_option_is_taken(void)
 	CHECK(options.no_reboot);
 	CHECK_EQUAL(options.timeout_ms, 90000);
 	CHECK(options.debug_exit);
+	CHECK_TEXT(options.stats_path, "S");
 	CHECK_EQUAL(options.discovery, ARCH_DISCOVERY_CMDLINE);
 	CHECK(options.help);
 	options_fini(&options);
@@ -323,7 +325,6 @@ static void later_options_are_refused_by_name(void)
 		      "--sandbox", "on");
 	CHECK_REFUSED(ENOTSUP, "--gdb is not done yet", "--gdb", "sock");
 	CHECK_REFUSED(ENOTSUP, "--vsock is not done yet", "--vsock=cid=3");
-	CHECK_REFUSED(ENOTSUP, "--stats is not done yet", "--stats", "f");
 	CHECK_REFUSED(ENOTSUP, "--trace is not done yet", "--trace", "exits");
 }
 
@@ -341,10 +342,10 @@ static void help_tells_of_each_option(void)
 		"--append TEXT", "--cpus N",	  "--memory SIZE",
 		"--disk FILE",	 "--rng on|off",  "--console stdio|null|pty",
 		"--no-reboot",	 "--debug-exit",  "--timeout DURATION",
-		"--discovery",	 "format=",	  "queues=N",
-		"cache=",	 "l2-cache=SIZE", "serial=TEXT",
-		"backing=",	 "data-file=",	  "  ro ",
-		"  snapshot ",
+		"--stats FILE",	 "--discovery",	  "format=",
+		"queues=N",	 "cache=",	  "l2-cache=SIZE",
+		"serial=TEXT",	 "backing=",	  "data-file=",
+		"  ro ",	 "  snapshot ",
 	};
 
 	for (size_t i = 0; i < ARRAY_LENGTH(names); i++)

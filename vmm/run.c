@@ -2,9 +2,10 @@
  * vmm/run.c - see run.h.
  *
  * Order: read the options; open kernel, initrd, /dev/kvm and the disks, take
- * from the first disk what was not named, open the console; then lives of the
- * machine, one per reset; then close all. Whatever cannot be opened ends it
- * before the guest starts, with one sentence and status 2.
+ * from the first disk what was not named, open the console and what --stats
+ * names; then lives of the machine, one per reset; then close all. Whatever
+ * cannot be opened ends it before the guest starts, with one sentence and
+ * status 2.
  */
 #include "vmm/run.h"
 
@@ -14,12 +15,14 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "base/clock.h"
 #include "base/fd.h"
 #include "base/log.h"
 #include "vmm/image_boot.h"
 #include "vmm/life.h"
 #include "vmm/machine.h"
 #include "vmm/options.h"
+#include "vmm/statistics.h"
 #include "vmm/status.h"
 
 struct run {
@@ -29,7 +32,9 @@ struct run {
 	char *cmdline;
 	struct kvm kvm;
 	struct console *console;
-	struct machine_parts parts; /* refers to the above */
+	struct machine_parts parts;    /* refers to the above */
+	struct statistics *statistics; /* NULL: nobody asked for them */
+	int stats_fd;
 };
 
 static int open_file(const char *option, const char *path, struct fd_map *map,
@@ -161,30 +166,58 @@ static bool is_same_file(const char *path, const struct stat *other)
 	       st.st_ino == other->st_ino;
 }
 
-/* The console's file is emptied, so it must be none that we read. */
+/* What is emptied must be nothing that we read. @other: nor this; or NULL. */
+static int check_target(const struct run *run, const char *option,
+			const char *path, const char *other, struct err *err)
+{
+	const struct run_options *options = &run->options;
+	struct stat st;
+	bool taken;
+
+	if (!path || stat(path, &st))
+		return 0;
+	taken = is_same_file(options->kernel, &st) ||
+		is_same_file(options->initrd, &st) || is_same_file(other, &st);
+	for (unsigned int i = 0; i < options->disk_count; i++)
+		taken |= is_same_file(options->disks[i].block.path, &st) ||
+			 is_same_file(options->disks[i].block.data_file, &st);
+	if (taken)
+		return err_set(err, EINVAL,
+			       "%s would overwrite %s, which the machine is to "
+			       "use",
+			       option, path);
+	return 0;
+}
+
 static int open_console(struct run *run, struct err *err)
 {
 	const struct run_options *options = &run->options;
 	const char *path = options->console_path;
-	struct stat st;
-	bool taken;
-	int ret;
+	int ret = check_target(run, "--console", path, NULL, err);
 
-	if (path && !stat(path, &st)) {
-		taken = is_same_file(options->kernel, &st) ||
-			is_same_file(options->initrd, &st);
-		for (unsigned int i = 0; i < options->disk_count; i++)
-			taken |= is_same_file(options->disks[i].block.path,
-					      &st);
-		if (taken)
-			return err_set(err, EINVAL,
-				       "--console would overwrite %s, which "
-				       "the machine is to use",
-				       path);
-	}
+	if (ret)
+		return ret;
 	ret = console_open(options->console, path, &run->console, err);
 	run->parts.console = run->console;
 	return ret;
+}
+
+static int open_stats(struct run *run, struct err *err)
+{
+	const char *path = run->options.stats_path;
+	int ret;
+
+	if (!path)
+		return 0;
+	ret = check_target(run, "--stats", path, run->options.console_path,
+			   err);
+	if (ret)
+		return ret;
+	run->statistics = calloc(1, sizeof(*run->statistics));
+	if (!run->statistics)
+		return err_set(err, ENOMEM, "no memory for --stats");
+	run->stats_fd = statistics_open(path, err);
+	return run->stats_fd < 0 ? run->stats_fd : 0;
 }
 
 static int open_all(struct run *run, struct err *err)
@@ -202,6 +235,8 @@ static int open_all(struct run *run, struct err *err)
 		ret = choose_kernel(run, err);
 	if (!ret)
 		ret = open_console(run, err);
+	if (!ret)
+		ret = open_stats(run, err);
 	return ret;
 }
 
@@ -210,6 +245,8 @@ static int close_all(struct run *run)
 {
 	int ret = close_disks(run);
 
+	fd_close(&run->stats_fd);
+	free(run->statistics);
 	console_close(run->console);
 	kvm_close(&run->kvm);
 	image_boot_close(&run->image);
@@ -250,6 +287,35 @@ static void conclude(struct run *run, struct machine *machine)
 	machine_report(machine, stderr);
 }
 
+static void note_life(struct run *run, struct machine *machine)
+{
+	if (!run->statistics)
+		return;
+	machine_stop(machine);
+	machine_add_statistics(machine, run->statistics);
+	run->statistics->lives++;
+}
+
+/* Nothing is written of a machine that did not start. */
+static int save_statistics(struct run *run, uint64_t since_nsec)
+{
+	struct statistics *statistics = run->statistics;
+	int ret;
+
+	if (!statistics || !statistics->lives)
+		return 0;
+	statistics->wall_nsec = clock_now_nsec() - since_nsec;
+	statistics->cpu_nsec = clock_process_nsec();
+	for (unsigned int i = 0; i < run->options.disk_count; i++)
+		block_statistics(run->parts.disks[i], &statistics->tables[i]);
+	ret = statistics_save(statistics, &run->options, run->stats_fd);
+	run->stats_fd = -1;
+	if (ret)
+		log_warning("--stats could not be written to %s: %s",
+			    run->options.stats_path, strerror(-ret));
+	return ret;
+}
+
 /*
  * Lives until one ends otherwise than by a reset, or by a reset that is to
  * end it. Returns the status. A life that cannot begin is status 2 at first,
@@ -279,6 +345,7 @@ static int run_lives(struct run *run, struct life *life, struct err *err)
 		       machine_ending(machine)->kind != ENDING_RESET;
 		if (last)
 			conclude(run, machine);
+		note_life(run, machine);
 		machine_free(machine);
 	}
 	return status;
@@ -286,6 +353,7 @@ static int run_lives(struct run *run, struct life *life, struct err *err)
 
 static int run_opened(struct run *run, struct err *err)
 {
+	uint64_t since_nsec = clock_now_nsec();
 	struct life life;
 	int status;
 
@@ -294,12 +362,14 @@ static int run_opened(struct run *run, struct err *err)
 	status = run_lives(run, &life, err);
 	console_stop(run->console);
 	life_fini(&life);
+	if (save_statistics(run, since_nsec) && status == STATUS_OK)
+		status = STATUS_HOST_FAILED;
 	return status;
 }
 
 int run_command(int argc, char **argv)
 {
-	struct run run = {.kvm.fd = -1};
+	struct run run = {.kvm.fd = -1, .stats_fd = -1};
 	struct err err = {""};
 	int status = STATUS_USAGE;
 

@@ -12,6 +12,7 @@
 #include <sys/mman.h>
 
 #include "arch/arch.h"
+#include "base/clock.h"
 #include "base/fd.h"
 
 /* Brings a thread out of KVM_RUN; its handler has nothing to do. */
@@ -176,12 +177,40 @@ static void handle_failure(struct vcpu *vcpu, int error)
 			      (uint32_t)error);
 }
 
+static void count_exit(struct vcpu_statistics *statistics, uint32_t reason)
+{
+	switch (reason) {
+	case KVM_EXIT_IO:
+		statistics->io++;
+		break;
+	case KVM_EXIT_MMIO:
+		statistics->mmio++;
+		break;
+	default:
+		statistics->other++;
+		break;
+	}
+}
+
 static void run_once(struct vcpu *vcpu)
 {
-	if (ioctl(vcpu->fd, KVM_RUN, 0) < 0)
+	if (ioctl(vcpu->fd, KVM_RUN, 0) < 0) {
+		vcpu->statistics.interrupted++;
 		handle_failure(vcpu, errno);
-	else
+	} else {
+		count_exit(&vcpu->statistics, vcpu->run->exit_reason);
 		handle_exit(vcpu);
+	}
+}
+
+void vcpu_statistics_add(struct vcpu_statistics *sum,
+			 const struct vcpu_statistics *more)
+{
+	sum->cpu_nsec += more->cpu_nsec;
+	sum->io += more->io;
+	sum->mmio += more->mmio;
+	sum->interrupted += more->interrupted;
+	sum->other += more->other;
 }
 
 /* What vcpu_start() lends to the thread, until that has been in KVM. */
@@ -210,6 +239,7 @@ static void *vcpu_thread(void *argument)
 	sem_post(&start->visited);
 	while (!ending_is_decided(vcpu->ending))
 		run_once(vcpu);
+	vcpu->statistics.cpu_nsec = clock_thread_nsec();
 	return NULL;
 }
 

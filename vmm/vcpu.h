@@ -17,6 +17,19 @@
 
 struct kvm_run;
 
+/* What it did since vcpu_open(). */
+struct vcpu_statistics {
+	uint64_t cpu_nsec; /* with the guest's; known when it has ended */
+	/* Times that KVM_RUN returned, and why. */
+	uint64_t io, mmio;
+	uint64_t interrupted; /* by a signal */
+	uint64_t other;
+};
+
+/* Adds them up. */
+void vcpu_statistics_add(struct vcpu_statistics *sum,
+			 const struct vcpu_statistics *more);
+
 struct vcpu {
 	unsigned int index;    /* [c] */
 	int fd;		       /* [c] owned; -1: none */
@@ -26,7 +39,9 @@ struct vcpu {
 	struct ending *ending; /* [c] */
 	pthread_t thread;      /* [m] */
 	bool started;	       /* [m] */
-	char *report;	       /* [v] until the thread ended, then [m] */
+	/* [v] until the thread ended, then [m] */
+	char *report;
+	struct vcpu_statistics statistics;
 };
 
 /* Creates it in the VM, not yet set up by arch_vcpu_init(), not running. */
