@@ -222,7 +222,8 @@ static int check(struct qcow2_tables *tables, struct err *err)
 	if (ret == -ERANGE)
 		return err_set(err, ERANGE,
 			       "cannot repair %s: its refcounts are too narrow "
-			       "for what its tables refer to",
+			       "for what its tables refer to; \"alcor img "
+			       "convert\" makes a copy that is clean",
 			       name);
 	return ret ? err_errno(err, -ret, "cannot repair %s", name) : 0;
 }

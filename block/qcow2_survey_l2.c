@@ -38,7 +38,7 @@ static int count_cluster(struct survey *survey, uint64_t cluster)
 		return ret;
 	if (survey->silent)
 		return -ERANGE;
-	qcow2_survey_fault(survey, "ERROR overflow cluster offset=%#" PRIx64,
+	qcow2_survey_fault(survey, "ERROR: overflow cluster offset=%#" PRIx64,
 			   cluster << survey->tables->info.cluster_bits);
 	return 0;
 }
