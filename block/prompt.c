@@ -2,13 +2,16 @@
  * block/prompt.c - see prompt.h.
  *
  * Two guesses are made and corrected. After a miss in the page cache, the next
- * tries are left out, more of them each time. After a call that took long, none
- * is made for many times as long, so that a slow disk keeps the thread from
- * other requests for a small part of its time only.
+ * tries are left out, more of them each time. After a call that slept for long,
+ * none is made for some times as long, so that a slow disk has the thread for a
+ * part of its time only. A call also takes long where others have the CPU, and
+ * there a worker would have to wait for it, too. So after a first one that took
+ * long the kernel is asked, for some time, whether the thread has slept.
  */
 #include "block/prompt.h"
 
 #include <errno.h>
+#include <sys/resource.h>
 
 #include "base/clock.h"
 #include "base/math.h"
@@ -19,25 +22,47 @@
 #define QUICK_BYTES (64 * KIB)
 /* Longer than this is not quick... */
 #define QUICK_NSEC 1000000ULL
-/* ...and has a pause of so many times that follow. */
-#define WARY_TIMES 16
+/* ...and, if it slept, is followed by so many times as long without any... */
+#define WARY_TIMES 4
+/* ...and by so long in which sleeps are counted. */
+#define WATCH_NSEC 1000000000ULL
 
 #define PIECES 16
 
-bool pace_begin(const struct pace *pace, uint64_t bytes, uint64_t *ret_start)
+/* How often the thread has ever given up the CPU by itself. */
+static void count_sleeps(struct pace *pace)
+{
+	struct rusage usage = {0};
+
+	getrusage(RUSAGE_THREAD, &usage);
+	pace->sleeps = usage.ru_nvcsw;
+	pace->is_counted = true;
+}
+
+bool pace_begin(struct pace *pace, uint64_t bytes, uint64_t *ret_start)
 {
 	if (bytes > QUICK_BYTES)
 		return false;
 	*ret_start = clock_now_nsec();
-	return *ret_start >= pace->wary_until_nsec;
+	if (*ret_start < pace->wary_until_nsec)
+		return false;
+	if (*ret_start < pace->watch_until_nsec && !pace->is_counted)
+		count_sleeps(pace);
+	return true;
 }
 
 void pace_end(struct pace *pace, uint64_t start)
 {
-	uint64_t took = clock_now_nsec() - start;
+	uint64_t now = clock_now_nsec(), took = now - start;
+	bool was_counted = pace->is_counted;
+	long sleeps = pace->sleeps;
 
-	if (took > QUICK_NSEC)
-		pace->wary_until_nsec = start + took * (1 + WARY_TIMES);
+	if (took <= QUICK_NSEC)
+		return;
+	pace->watch_until_nsec = now + took * WARY_TIMES + WATCH_NSEC;
+	count_sleeps(pace);
+	if (was_counted && pace->sleeps != sleeps)
+		pace->wary_until_nsec = now + took * WARY_TIMES;
 }
 
 /* One call for the front of the part: bytes or -errno. */

@@ -12,17 +12,26 @@
 
 #include "block/part.h"
 
-/* Experience with calls that may wait. Starts as zeroes. */
+/* A thread's experience with calls that may wait. Starts as zeroes. */
 struct pace {
-	uint64_t wary_until_nsec; /* CLOCK_MONOTONIC */
+	uint64_t wary_until_nsec;  /* CLOCK_MONOTONIC */
+	uint64_t watch_until_nsec; /* sleeps are counted */
+	long sleeps;		   /* of the thread so far... */
+	bool is_counted;	   /* ...and no more, but in such calls */
 };
 
 /*
  * Is such a call likely to be quick? Then it is made, and pace_end() is told
  * *ret_start.
  */
-bool pace_begin(const struct pace *pace, uint64_t bytes, uint64_t *ret_start);
+bool pace_begin(struct pace *pace, uint64_t bytes, uint64_t *ret_start);
 void pace_end(struct pace *pace, uint64_t start);
+
+/* The thread has slept otherwise. */
+static inline void pace_slept(struct pace *pace)
+{
+	pace->is_counted = false;
+}
 
 /* A queue's experience with host files. Starts as zeroes. */
 struct prompt {

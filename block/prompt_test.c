@@ -100,18 +100,45 @@ static void is_wary_of_what_may_wait(void)
 	close(rig.file.fd);
 }
 
-/* The longer it took, the longer nothing like it is tried. */
-static void a_slow_call_is_followed_by_a_pause(void)
+/* A call of 100 ms, as it seems. False: none was to be made. */
+static bool call_slowly(struct pace *pace, bool sleeps)
+{
+	uint64_t start;
+
+	if (!pace_begin(pace, 4096, &start))
+		return false;
+	if (sleeps)
+		usleep(1);
+	pace_end(pace, start - 100000000);
+	return true;
+}
+
+/* The longer one slept, the longer nothing like it is tried. */
+static void a_sleep_is_followed_by_a_pause(void)
 {
 	struct pace pace = {0};
 	uint64_t start;
 
-	REQUIRE(pace_begin(&pace, 4096, &start));
-	pace_end(&pace, start - 10000000);
+	CHECK(call_slowly(&pace, true));
+	CHECK(call_slowly(&pace, true));
 	CHECK(!pace_begin(&pace, 4096, &start));
-	CHECK(pace.wary_until_nsec > start + 100000000);
-	CHECK(pace.wary_until_nsec < start + 1000000000);
+	CHECK(pace.wary_until_nsec > start + 200000000);
+	CHECK(pace.wary_until_nsec < start + 2000000000);
 	CHECK(!pace_begin(&pace, 1 * MIB, &start));
+}
+
+/* Others had the CPU, or the thread slept before it. */
+static void a_call_without_a_sleep_may_take_long(void)
+{
+	struct pace pace = {0};
+
+	for (int i = 0; i < 3; i++)
+		CHECK(call_slowly(&pace, false));
+	usleep(1);
+	pace_slept(&pace);
+	CHECK(call_slowly(&pace, false));
+	CHECK(call_slowly(&pace, true));
+	CHECK(!call_slowly(&pace, false));
 }
 
 /* A try is left out for each miss before, and hits make it bold again. */
@@ -140,7 +167,8 @@ int main(int argc, char **argv)
 		TEST(does_what_the_page_cache_has),
 		TEST(leaves_it_to_the_engine),
 		TEST(is_wary_of_what_may_wait),
-		TEST(a_slow_call_is_followed_by_a_pause),
+		TEST(a_sleep_is_followed_by_a_pause),
+		TEST(a_call_without_a_sleep_may_take_long),
 		TEST(backs_off),
 	};
 

@@ -252,6 +252,10 @@ void block_queue_run(struct block_queue *queue, bool wait)
 	begin_active(queue);
 	if (queue->ended != ended || (queue->active.first && queue->free_parts))
 		wait = false;
+	if (wait) {
+		pace_slept(&queue->prompt.pace);
+		pace_slept(&queue->slow_pace);
+	}
 	part_list_init(&back);
 	queue->engine->ops->run(queue->engine, wait, &back);
 	while ((part = part_list_take(&back)))

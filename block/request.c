@@ -12,8 +12,8 @@
  * its workers do.
  *
  * A host part is tried right here first (prompt.h), then goes to the engine;
- * and to a worker if that does not do it, or could not. So is a lone request's
- * part for a worker.
+ * and to a worker if that does not do it, or could not. Some parts for workers
+ * are tried here as well.
  */
 #include "block/request.h"
 
@@ -91,8 +91,10 @@ static void request_note(struct block_request *request, int result)
 static void request_leave_gate(struct block_queue *queue,
 			       struct block_request *request)
 {
-	if (!--request->mapped)
-		block_end(queue->block, (struct block_pass){request->pass});
+	if (--request->mapped)
+		return;
+	queue->inside--;
+	block_end(queue->block, (struct block_pass){request->pass});
 }
 
 static void request_drop(struct block_queue *queue,
@@ -180,16 +182,25 @@ void request_part_finished(struct block_queue *queue, struct part *part)
 }
 
 /*
- * A lone request needs no worker, which would take longer to wake than the work
- * mostly is; as long as it is that quick. Nobody may be waiting for this thread
- * to leave the gate then: nothing of the queue is inside.
+ * By the disk's lock, workers write one after the other; and for a lone request
+ * they take longer to wake than the work mostly is. So this thread does it, as
+ * long as it is that quick. Nobody may be waiting for the thread to leave the
+ * gate then: nothing of the queue is inside.
  */
+static bool is_for_here(const struct block_queue *queue,
+			const struct block_request *request)
+{
+	if (queue->inside)
+		return false;
+	return request->operation == BLOCK_WRITE ||
+	       (request->operation == BLOCK_READ && queue->in_flight == 1);
+}
+
 static bool do_here(struct block_queue *queue, struct part *part)
 {
-	const struct block_request *request = part->request;
 	uint64_t start;
 
-	if (queue->in_flight > 1 || request->mapped || !moves_data(request) ||
+	if (!is_for_here(queue, part->request) ||
 	    !pace_begin(&queue->slow_pace, part->left, &start))
 		return false;
 	part->result = part_do(part);
@@ -367,6 +378,7 @@ static void begin_mapped(struct block_queue *queue,
 	request->pass = pass.gate;
 	/* One more, so that the pass is not given back in the midst of it. */
 	request->mapped = 1;
+	queue->inside++;
 	begin_host_parts(queue, request, end);
 	request_leave_gate(queue, request);
 }

@@ -31,6 +31,7 @@ struct block_queue {
 	struct part *free_parts;    /* [q] */
 	struct request_list active; /* [q] something of it is not begun */
 	size_t in_flight;	    /* [q] requests */
+	size_t inside;		    /* [q] requests, of the disk's gate */
 	uint64_t ended;		    /* [q] requests */
 	uint64_t next_number;	    /* [q] */
 	uint64_t cancelled_below;   /* [q] requests with lower numbers */

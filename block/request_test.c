@@ -6,6 +6,7 @@
 
 #include <unistd.h>
 
+#include "block/disk.h"
 #include "block/test_disk.h"
 #include "block/test_host.h"
 #include "block/test_queue.h"
@@ -354,6 +355,34 @@ static void what_is_under_way_keeps_its_place(void)
 	test_rig_fini(&rig.disk);
 }
 
+/* Whom a write to new clusters would wait for must not wait for this thread. */
+static void writes_to_new_clusters_need_no_worker(void)
+{
+	static uint8_t data[CLUSTER], in[CLUSTER];
+	struct test_request read, writes[3];
+	struct rig rig;
+
+	REQUIRE(qcow2_rig_init(&rig));
+	for (uint64_t i = 0; i < 2; i++)
+		test_submit(&rig.disk, &writes[i], BLOCK_WRITE, i * CLUSTER,
+			    data, CLUSTER);
+	block_queue_run(rig.disk.queue, false);
+	CHECK_EQUAL(writes[0].ends, 1);
+	CHECK_EQUAL(writes[1].ends, 1);
+	rig.test.holds = true;
+	test_submit(&rig.disk, &read, BLOCK_READ, 0, in, CLUSTER);
+	test_submit(&rig.disk, &writes[2], BLOCK_WRITE, 2 * CLUSTER, data,
+		    CLUSTER);
+	block_lock(rig.disk.block);
+	block_queue_run(rig.disk.queue, false);
+	CHECK_EQUAL(writes[2].ends, 0);
+	block_unlock(rig.disk.block);
+	rig.test.holds = false;
+	test_finish(&rig.disk);
+	CHECK_EQUAL(writes[2].result, 0);
+	test_rig_fini(&rig.disk);
+}
+
 int main(int argc, char **argv)
 {
 	static const struct test tests[] = {
@@ -366,6 +395,7 @@ int main(int argc, char **argv)
 		TEST(a_write_past_the_end_makes_the_file_longer),
 		TEST(what_lies_beneath_is_left_alone),
 		TEST(what_is_under_way_keeps_its_place),
+		TEST(writes_to_new_clusters_need_no_worker),
 	};
 
 	return test_main_on_disk(argc, argv, tests, ARRAY_LENGTH(tests));

@@ -104,7 +104,6 @@ static void add_job(struct workers *workers, struct worker_job *job)
 	workers->waiting++;
 	if (workers->waiting > workers->idle && workers->count < workers->limit)
 		hire(workers);
-	pthread_cond_signal(&workers->wanted);
 }
 
 void workers_submit(struct workers *workers, struct worker_job *job)
@@ -112,6 +111,8 @@ void workers_submit(struct workers *workers, struct worker_job *job)
 	pthread_mutex_lock(&workers->lock);
 	add_job(workers, job);
 	pthread_mutex_unlock(&workers->lock);
+	/* Who wakes wants the lock. */
+	pthread_cond_signal(&workers->wanted);
 }
 
 /* One thread is left alone: what it would do ahead, others need done now. */
@@ -127,5 +128,7 @@ bool workers_offer(struct workers *workers, struct worker_job *job)
 	if (has_time)
 		add_job(workers, job);
 	pthread_mutex_unlock(&workers->lock);
+	if (has_time)
+		pthread_cond_signal(&workers->wanted);
 	return has_time;
 }
