@@ -15,7 +15,7 @@
  */
 #include "block/qcow2.h"
 
-#define RESERVE_BYTES	     (4 * MIB)
+#define RESERVE_BYTES	     (16 * MIB)
 #define RESERVE_CLUSTERS_MAX 1024 /* which it takes time to count */
 
 static uint64_t most(const struct qcow2 *qcow2)
