@@ -5,6 +5,8 @@ whose difference is measured: `few` has to bring what is read of the image's
 tables into memory, `many` has to take a while.
 """
 
+from dataclasses import replace
+
 from case import Case, Row, Skipped
 from images import COMPRESSIBLE_SIZE, GIB, MIB, image, warm
 from process import ALL_CPUS, ONE_CPU, run
@@ -142,17 +144,21 @@ def compressed_sequential(kind):
 
 # --- Writes ------------------------------------------------------------------
 
-def first_write(name, title, disk):
-    """4 KiB into each 64 KiB cluster of a new copy."""
-    walk = Walk(disk, 4 * KIB, 64 * KIB, write=True)
+def first_write(name, title, disk, copied=None):
+    """4 KiB into each 64 KiB cluster of a new copy. The floor writes the same
+    to a file with holes, or the clusters with what lies around in them.
+    """
+    size, cluster = 4 * KIB, 64 * KIB
+    walk = Walk(disk, size, cluster, write=True)
+    least = replace(walk.of("empty.img"), size=cluster if copied else size)
     few, many = 16, 16 + 8192
     contenders = {
         **contest(walk, few, many),
-        "pwrite loop": bare("pread_loop", walk.of("empty.img"), few, many),
+        "pwrite loop": bare("pread_loop", least, few, many, copied=copied),
     }
     return Case(name, contenders,
                 rows(title, "cpu_us", floor="pwrite loop", goal=0.35),
-                warmer(disk, "64k.qcow2"))
+                warmer(disk, "64k.qcow2", *([copied] if copied else [])))
 
 
 def flushed_write(name, title, disk, goal):
@@ -216,7 +222,8 @@ def writes():
         first_write("first-write", "first 4K write into a 64K cluster",
                     "empty.qcow2"),
         first_write("first-write-backing",
-                    "first 4K write, qcow2 backing file", "overlay.qcow2"),
+                    "first 4K write, qcow2 backing file", "overlay.qcow2",
+                    copied="raw.img"),
         first_write("first-write-extended", "first 4K write, extended L2",
                     "empty-extended.qcow2"),
         first_write("first-write-both",

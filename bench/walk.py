@@ -87,8 +87,13 @@ def qemu(walk, aio, few, many, cpus=ONE_CPU):
     return contender(command, few, many, cpus)
 
 
-def bare(tool, walk, few, many, cpus=ONE_CPU):
-    """A loop over a raw file, in build/bench/tools."""
+def bare(tool, walk, few, many, cpus=ONE_CPU, copied=None):
+    """A loop over a raw file, in build/bench/tools; what it writes may be
+    copied from another one.
+    """
     def command(count):
-        return [TOOLS / tool, *walk.words(count, "-F"), walk.path()]
+        words = walk.words(count, "-F")
+        if copied:
+            words += ["-C", image(copied)]
+        return [TOOLS / tool, *words, walk.path()]
     return contender(command, few, many, cpus)

@@ -1,7 +1,8 @@
 /*
  * bench/tools/pread_loop.c - one pread or pwrite after the other: what a
  * request at depth 1 costs where nothing lies between a program and its file.
- * The options: walk.h. Prints the seconds and requests per second.
+ * What was written is flushed at the end, as by who closes a disk. The options:
+ * walk.h. Prints the seconds and requests per second.
  */
 #include <stdio.h>
 #include <time.h>
@@ -17,26 +18,36 @@ static double now(void)
 	return (double)time.tv_sec + (double)time.tv_nsec / 1e9;
 }
 
-static void flush_if_due(const struct walk *walk, uint64_t done)
+static void flush(const struct walk *walk)
 {
-	if (walk->flush_interval && !(done % walk->flush_interval) &&
-	    fdatasync(walk->fd))
+	if (fdatasync(walk->fd))
 		walk_fail("fdatasync");
+}
+
+static bool request(const struct walk *walk, void *buffer, off_t offset)
+{
+	ssize_t size = (ssize_t)walk->size;
+
+	if (!walk->write)
+		return pread(walk->fd, buffer, walk->size, offset) == size;
+	if (walk->copy_fd >= 0 &&
+	    pread(walk->copy_fd, buffer, walk->size, offset) != size)
+		return false;
+	return pwrite(walk->fd, buffer, walk->size, offset) == size;
 }
 
 static void run(struct walk *walk, void *buffer)
 {
-	for (uint64_t done = 1; done <= walk->count; done++) {
-		off_t offset = (off_t)walk_next(walk);
-		ssize_t bytes =
-			walk->write
-				? pwrite(walk->fd, buffer, walk->size, offset)
-				: pread(walk->fd, buffer, walk->size, offset);
+	uint64_t interval = walk->flush_interval;
 
-		if (bytes != (ssize_t)walk->size)
+	for (uint64_t done = 1; done <= walk->count; done++) {
+		if (!request(walk, buffer, (off_t)walk_next(walk)))
 			walk_fail("request");
-		flush_if_due(walk, done);
+		if (interval && !(done % interval))
+			flush(walk);
 	}
+	if (walk->write)
+		flush(walk);
 }
 
 int main(int argc, char **argv)

@@ -54,8 +54,13 @@ void walk_init(struct walk *walk, int argc, char **argv)
 {
 	int option, flags = O_CLOEXEC;
 
-	*walk = (struct walk){.count = 75000, .depth = 1, .size = 4096};
-	while ((option = getopt(argc, argv, "c:d:s:S:F:wD")) != -1) {
+	*walk = (struct walk){
+		.copy_fd = -1,
+		.count = 75000,
+		.depth = 1,
+		.size = 4096,
+	};
+	while ((option = getopt(argc, argv, "c:d:s:S:F:C:wD")) != -1) {
 		switch (option) {
 		case 'c':
 			walk->count = parse_size(optarg);
@@ -71,6 +76,11 @@ void walk_init(struct walk *walk, int argc, char **argv)
 			break;
 		case 'F':
 			walk->flush_interval = parse_size(optarg);
+			break;
+		case 'C':
+			walk->copy_fd = open(optarg, O_RDONLY | O_CLOEXEC);
+			if (walk->copy_fd < 0)
+				walk_fail(optarg);
 			break;
 		case 'w':
 			walk->write = true;

@@ -5,7 +5,8 @@
  *   -c COUNT   requests             -s BYTES   of a request
  *   -d DEPTH   under way at once    -S BYTES   from one to the next
  *   -w         write, do not read   -F COUNT   a flush after so many writes
- *   -D         past the page cache
+ *   -D         past the page cache -C FILE    copy: what is written is read
+ *                                             from the same place of this one
  *
  * and the file, which has to be there. A size may end in k, M or G.
  */
@@ -18,6 +19,7 @@
 
 struct walk {
 	int fd;
+	int copy_fd; /* -1: none */
 	uint64_t file_size;
 	uint64_t count, depth;
 	uint64_t size, step; /* bytes */
