@@ -179,6 +179,7 @@ static int convert_counts(struct qcow2_tables *tables, unsigned int order,
 	return 0;
 }
 
+/* What was counted more often than it is used is not any more: its flags. */
 static int change_refcounts(struct qcow2_tables *tables, unsigned int order,
 			    struct err *err)
 {
@@ -191,8 +192,11 @@ static int change_refcounts(struct qcow2_tables *tables, unsigned int order,
 			qcow2_rebuild_fini(&rebuild);
 			return ret;
 		}
-		ret = qcow2_rebuild_publish(&rebuild);
+		ret = qcow2_rebuild_l1(&rebuild, tables->l1,
+				       tables->info.l1_size, true, 1);
 	}
+	if (!ret)
+		ret = qcow2_rebuild_publish(&rebuild);
 	if (!ret)
 		qcow2_rebuild_reclaim(&rebuild);
 	qcow2_rebuild_fini(&rebuild);
