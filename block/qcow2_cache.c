@@ -7,10 +7,10 @@
  * round.
  *
  * A tenant moves out in this order: the index no longer leads to the slot, the
- * slot's sequence becomes odd, its words change, the sequence becomes even, the
- * index leads there for the new tenant. All of this is stored with release, and
- * read in the same order with acquire, so who has seen any of it sees what came
- * before when he looks at index and sequence again.
+ * words there change, the index leads there for the new tenant. All of this is
+ * stored with release, and read in the same order with acquire, so who has seen
+ * any of it sees what came before when he looks at the index again. Should the
+ * tenant be back by then, its entry is another one.
  *
  * Dirty slices are never written by the cache on its own account: evicting one
  * asks qcow2_order.c to write the whole stage, because what the slices say may
@@ -55,7 +55,7 @@ static void advise(void *memory, uint64_t bytes)
 
 static uint64_t index_bytes(uint64_t numbers)
 {
-	return numbers * sizeof(atomic_uint);
+	return numbers * sizeof(uint64_t);
 }
 
 int qcow2_cache_init(struct qcow2_cache *cache, struct qcow2 *qcow2,
@@ -73,10 +73,10 @@ int qcow2_cache_init(struct qcow2_cache *cache, struct qcow2 *qcow2,
 	cache->numbers = max_u64(1, numbers);
 	cache->index = reserve(index_bytes(cache->numbers));
 	cache->slices = reserve(cache->capacity * slice_size);
-	cache->slots = calloc(cache->capacity, sizeof(*cache->slots));
+	cache->recent = calloc(cache->capacity, sizeof(*cache->recent));
 	cache->tenants = calloc(cache->capacity, sizeof(*cache->tenants));
 	cache->buffer = malloc(slice_size);
-	if (!cache->index || !cache->slices || !cache->slots ||
+	if (!cache->index || !cache->slices || !cache->recent ||
 	    !cache->tenants || !cache->buffer)
 		return -ENOMEM;
 	advise(cache->slices, cache->capacity * slice_size);
@@ -87,7 +87,7 @@ void qcow2_cache_fini(struct qcow2_cache *cache)
 {
 	unreserve(cache->index, index_bytes(cache->numbers));
 	unreserve(cache->slices, cache->capacity * cache->slice_size);
-	free(cache->slots);
+	free(cache->recent);
 	free(cache->tenants);
 	free(cache->buffer);
 	*cache = (struct qcow2_cache){0};
@@ -108,13 +108,27 @@ int qcow2_cache_grow(struct qcow2_cache *cache, uint64_t numbers)
 	return 0;
 }
 
+/* Of a slice: its slot + 1, or 0. */
+static uint32_t find_if_there(const struct qcow2_cache *cache, uint64_t number)
+{
+	return (uint32_t)atomic_load(&cache->index[number]) & QCOW2_INDEX_SLOT;
+}
+
 /* The slot of a slice that is there. */
 static uint32_t find(const struct qcow2_cache *cache, uint64_t number)
 {
-	uint32_t at = atomic_load(&cache->index[number]);
+	uint32_t at = find_if_there(cache, number);
 
 	assert(at);
 	return at - 1;
+}
+
+/* From here on, who peeks finds the slice there as it is now. */
+static void show(struct qcow2_cache *cache, uint64_t number, uint32_t slot)
+{
+	uint64_t entry = (uint64_t)++cache->changes << 32 | (slot + 1);
+
+	atomic_store(&cache->index[number], entry);
 }
 
 static uint8_t *slice_of(const struct qcow2_cache *cache, uint32_t slot)
@@ -141,7 +155,7 @@ static uint32_t pick(struct qcow2_cache *cache)
 	do {
 		slot = cache->hand;
 		cache->hand = (cache->hand + 1) % cache->capacity;
-	} while (atomic_exchange(&cache->slots[slot].recent, false));
+	} while (atomic_exchange(&cache->recent[slot], false));
 	return slot;
 }
 
@@ -173,23 +187,16 @@ static int vacate(struct qcow2_cache *cache, uint32_t *ret_slot)
 	return 0;
 }
 
-static void sequence_add(struct qcow2_cache *cache, uint32_t slot)
-{
-	atomic_fetch_add(&cache->slots[slot].sequence, 1);
-}
-
 static void fill(struct qcow2_cache *cache, uint32_t slot, uint64_t number)
 {
 	const uint64_t *from = (const uint64_t *)cache->buffer;
 	_Atomic uint64_t *to = (_Atomic uint64_t *)slice_of(cache, slot);
 
-	sequence_add(cache, slot);
 	for (size_t i = 0; i < cache->slice_size / sizeof(*to); i++)
 		atomic_store_explicit(&to[i], from[i], memory_order_release);
-	sequence_add(cache, slot);
 	cache->tenants[slot].number = number;
 	cache->tenants[slot].is_there = true;
-	atomic_store(&cache->index[number], slot + 1);
+	show(cache, number, slot);
 }
 
 /* The kernel does not store atomically, so it reads into a buffer. */
@@ -214,25 +221,24 @@ static int load(struct qcow2_cache *cache, uint64_t number, uint32_t *ret_slot)
 int qcow2_cache_get(struct qcow2_cache *cache, uint64_t number,
 		    uint8_t **ret_slice)
 {
-	uint32_t at = atomic_load(&cache->index[number]), slot = at - 1;
+	uint32_t at = find_if_there(cache, number), slot = at - 1;
 	int ret = at ? 0 : load(cache, number, &slot);
 
 	if (ret)
 		return ret;
-	atomic_store_explicit(&cache->slots[slot].recent, true,
-			      memory_order_relaxed);
+	atomic_store_explicit(&cache->recent[slot], true, memory_order_relaxed);
 	*ret_slice = slice_of(cache, slot);
 	return 0;
 }
 
 void qcow2_cache_change_begin(struct qcow2_cache *cache, uint64_t number)
 {
-	sequence_add(cache, find(cache, number));
+	atomic_fetch_or(&cache->index[number], QCOW2_INDEX_CHANGING);
 }
 
 void qcow2_cache_change_end(struct qcow2_cache *cache, uint64_t number)
 {
-	sequence_add(cache, find(cache, number));
+	show(cache, number, find(cache, number));
 }
 
 void qcow2_cache_mark_dirty(struct qcow2_cache *cache, uint64_t number)
@@ -274,11 +280,9 @@ static void give_back(struct qcow2_cache *cache, uint32_t slot)
 	struct qcow2_tenant *tenant = &cache->tenants[slot];
 
 	evict(cache, slot);
-	sequence_add(cache, slot);
 	if (is_aligned(cache->slice_size, (uint64_t)getpagesize()))
 		madvise(slice_of(cache, slot), cache->slice_size,
 			MADV_DONTNEED);
-	sequence_add(cache, slot);
 	tenant->next = cache->first_vacant;
 	cache->first_vacant = slot + 1;
 }
@@ -287,7 +291,7 @@ void qcow2_cache_trim(struct qcow2_cache *cache)
 {
 	for (uint32_t slot = 0; slot < cache->used; slot++) {
 		if (!cache->tenants[slot].is_there ||
-		    atomic_exchange(&cache->slots[slot].recent, false) ||
+		    atomic_exchange(&cache->recent[slot], false) ||
 		    cache->tenants[slot].is_dirty)
 			continue;
 		give_back(cache, slot);

@@ -51,13 +51,15 @@ static inline void qcow2_word_set(void *words, uint64_t index, uint64_t value)
 	atomic_store((_Atomic uint64_t *)words + index, htobe64(value));
 }
 
-/* The place of a slice in memory, as those see it who peek. */
-struct qcow2_slot {
-	atomic_uint sequence; /* [a] odd while the slice there changes */
-	atomic_bool recent;   /* [a] used since somebody last looked */
-};
+/*
+ * An entry of the index says where a slice is in memory: 0 for nowhere, else
+ * its slot + 1. It is another one after each change and each coming of a slice,
+ * by a count in the upper half.
+ */
+#define QCOW2_INDEX_SLOT     0x7fffffffU
+#define QCOW2_INDEX_CHANGING 0x80000000U /* the slice, just now */
 
-/* And what else is known of it. */
+/* What lives in a slot. */
 struct qcow2_tenant {
 	uint64_t number; /* of the slice, if it is there */
 	uint32_t next;	 /* of the dirty, or of the vacant ones; slot + 1 */
@@ -77,9 +79,10 @@ struct qcow2_cache {
 	unsigned int slice_bits;	     /* [c] log2 of a slice's bytes */
 	size_t slice_size;		     /* [c] */
 	uint32_t capacity;		     /* [c] slots */
-	atomic_uint *index; /* [a] by number: slot + 1, 0: not here */
-	uint64_t numbers;   /* entries of index */
-	struct qcow2_slot *slots;
+	_Atomic uint64_t *index;	     /* [a] by number */
+	uint64_t numbers;		     /* entries of index */
+	uint32_t changes;		     /* the count in the index */
+	atomic_bool *recent;	      /* [a] slots used since somebody looked */
 	uint8_t *slices;	      /* capacity of them */
 	struct qcow2_tenant *tenants; /* one per slot */
 	uint8_t *buffer;	      /* of one slice */
@@ -135,42 +138,51 @@ void qcow2_cache_trim(struct qcow2_cache *cache);
 struct qcow2_peek {
 	const uint8_t *slice;
 	uint64_t number;
-	uint32_t slot;
-	unsigned int sequence;
+	uint64_t entry; /* of the index */
 };
 
-/* False: the slice is not in memory. */
+/* False: the slice is not in memory, or not at rest. */
 static inline bool qcow2_cache_peek(const struct qcow2_cache *cache,
 				    uint64_t number,
 				    struct qcow2_peek *ret_peek)
 {
-	uint32_t at = atomic_load(&cache->index[number]);
-	struct qcow2_slot *slot;
+	uint64_t entry = atomic_load(&cache->index[number]);
+	uint32_t slot = (uint32_t)entry - 1;
 
-	if (!at)
+	/* Neither 0 nor CHANGING. */
+	if (slot >= QCOW2_INDEX_SLOT)
 		return false;
-	slot = &cache->slots[at - 1];
 	*ret_peek = (struct qcow2_peek){
-		.slice = cache->slices +
-			 ((uint64_t)(at - 1) << cache->slice_bits),
+		.slice = cache->slices + ((uint64_t)slot << cache->slice_bits),
 		.number = number,
-		.slot = at,
-		.sequence = atomic_load(&slot->sequence),
+		.entry = entry,
 	};
 	/* Most often it is set, and then no CPU loses the cache line. */
-	if (!atomic_load_explicit(&slot->recent, memory_order_relaxed))
-		atomic_store_explicit(&slot->recent, true,
+	if (!atomic_load_explicit(&cache->recent[slot], memory_order_relaxed))
+		atomic_store_explicit(&cache->recent[slot], true,
 				      memory_order_relaxed);
-	return !(ret_peek->sequence & 1);
+	return true;
+}
+
+/* A hint that the slice will be peeked at soon, and read from this byte on. */
+static inline void qcow2_cache_expect(const struct qcow2_cache *cache,
+				      uint64_t number, size_t byte)
+{
+	uint32_t slot = (uint32_t)atomic_load_explicit(&cache->index[number],
+						       memory_order_relaxed) -
+			1;
+
+	if (slot < QCOW2_INDEX_SLOT)
+		__builtin_prefetch(cache->slices +
+				   ((uint64_t)slot << cache->slice_bits) +
+				   byte);
 }
 
 /* Was all that was read since the peek this very slice, and at rest? */
 static inline bool qcow2_cache_is_same(const struct qcow2_cache *cache,
 				       const struct qcow2_peek *peek)
 {
-	return atomic_load(&cache->index[peek->number]) == peek->slot &&
-	       atomic_load(&cache->slots[peek->slot - 1].sequence) ==
-		       peek->sequence;
+	return atomic_load(&cache->index[peek->number]) == peek->entry;
 }
 
 #endif
