@@ -178,6 +178,14 @@ int block_next(struct block *block, uint64_t offset, uint64_t length,
 	return ret;
 }
 
+void block_expect(struct block *block, uint64_t offset)
+{
+	const struct image *top = block->top;
+
+	if (top->ops->expect)
+		top->ops->expect(top, offset);
+}
+
 /* As much as can be done inside the gate. */
 static int read_fast(struct block *block, uint64_t offset, uint64_t length,
 		     struct cursor *to, uint64_t *ret_done)

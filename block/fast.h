@@ -37,6 +37,12 @@ int block_next(struct block *block, uint64_t offset, uint64_t length,
 	       struct extent *ret_extent);
 
 /*
+ * A hint, inside the gate: block_next() will be called for that offset soon,
+ * and before that for others.
+ */
+void block_expect(struct block *block, uint64_t offset);
+
+/*
  * The file whose flush is all that block_flush() would do; NULL: it would do
  * more, so call it. Who flushes the file by other means than file_flush() heeds
  * and sets file->flush_error, see file_flushed(). Who reads and writes it by

@@ -43,6 +43,11 @@ struct image_ops {
 	void (*map)(struct image *image, uint64_t offset, uint64_t length,
 		    struct extent *ret_extent);
 	/*
+	 * A hint that map() will be asked for @offset soon, which may lie past
+	 * the end. NULL: it has nothing to gain.
+	 */
+	void (*expect)(const struct image *image, uint64_t offset);
+	/*
 	 * Reads the tables that map() lacks to answer for @offset, or fails.
 	 * NULL where map() always answers.
 	 */

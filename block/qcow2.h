@@ -303,6 +303,7 @@ bool qcow2_peek(const struct qcow2 *qcow2, uint64_t offset,
 
 void qcow2_map(struct image *image, uint64_t offset, uint64_t length,
 	       struct extent *ret_extent);
+void qcow2_expect(const struct image *image, uint64_t offset);
 int qcow2_load(struct image *image, uint64_t offset);
 
 /* --- qcow2_compressed.c --------------------------------------------------- */

@@ -306,6 +306,22 @@ void qcow2_map(struct image *image, uint64_t offset, uint64_t length,
 		map_any(image, offset, length, ret_extent);
 }
 
+/*
+ * Tables of some size are in no cache of the CPU: a look into them takes longer
+ * than all the rest of qcow2_map().
+ */
+void qcow2_expect(const struct image *image, uint64_t offset)
+{
+	const struct qcow2 *qcow2 = qcow2_of_const(image);
+	struct qcow2_place place;
+
+	if (offset >= image->size)
+		return;
+	place = qcow2_find(qcow2, offset);
+	qcow2_cache_expect(&qcow2->l2_cache, place.slice,
+			   place.index * qcow2->entry_size);
+}
+
 bool qcow2_peek(const struct qcow2 *qcow2, uint64_t offset,
 		struct qcow2_entry *ret_entry,
 		struct qcow2_cluster *ret_cluster)

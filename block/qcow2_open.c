@@ -98,6 +98,7 @@ static void qcow2_add_statistics(const struct image *image,
 
 static const struct image_ops qcow2_ops = {
 	.map = qcow2_map,
+	.expect = qcow2_expect,
 	.load = qcow2_load,
 	.inflate = qcow2_inflate,
 	.inflate_known = qcow2_inflate_known,

@@ -21,6 +21,9 @@
 /* Without an engine, this many threads at a time do the I/O. */
 #define THREADS 16
 
+/* As many looks into memory as a CPU has under way, and some more. */
+#define EXPECTED_MAX 32
+
 /* --- Engines -------------------------------------------------------------- */
 
 static int use_uring(struct block_queue *queue,
@@ -226,12 +229,31 @@ static void take_finished(struct block_queue *queue)
 		request_part_finished(queue, part);
 }
 
+/*
+ * Each request's first look into the map may wait for memory. Those of several
+ * requests wait at once.
+ */
+static void expect_active(struct block_queue *queue)
+{
+	struct block_request *request = queue->active.first;
+	struct block_pass pass;
+
+	if (!request || !request->next || !block_begin(queue->block, &pass))
+		return;
+	for (int i = 0; request && i < EXPECTED_MAX; i++) {
+		block_expect(queue->block, request->offset + request->position);
+		request = request->next;
+	}
+	block_end(queue->block, pass);
+}
+
 /* What done() submits meanwhile is for the next run. */
 static void begin_active(struct block_queue *queue)
 {
 	uint64_t limit = queue->in_flight;
 	struct block_request *request;
 
+	expect_active(queue);
 	while (limit-- && queue->free_parts) {
 		request = request_list_take(&queue->active);
 		if (!request)
