@@ -34,14 +34,14 @@ int fd_write_at(int fd, const void *buffer, size_t length, uint64_t offset);
  * kernel at a time; @count may be larger.
  */
 int fd_readv_at(int fd, struct iovec *iov, size_t count, uint64_t offset);
+int fd_writev_at(int fd, struct iovec *iov, size_t count, uint64_t offset);
 
 /*
- * The same of a file opened with O_DIRECT, which is read at multiples of
+ * fd_readv_at() of a file opened with O_DIRECT, which is read at multiples of
  * @alignment bytes: it ends where the kernel stops between them.
  */
 int fd_readv_direct_at(int fd, struct iovec *iov, size_t count, uint64_t offset,
 		       uint32_t alignment);
-int fd_writev_at(int fd, struct iovec *iov, size_t count, uint64_t offset);
 
 /* A close-on-exec, non-blocking eventfd, or -errno. */
 int fd_event_new(void);
@@ -49,7 +49,7 @@ int fd_event_new(void);
 /* Adds one to the event. */
 void fd_event_raise(int fd);
 
-/* Sets the event back to zero, and says how much it was. */
+/* Sets the event, or a timer's, back to zero, and says how much it was. */
 uint64_t fd_event_clear(int fd);
 
 /* A file mapped read-only (private), so that large files cost no memory. */

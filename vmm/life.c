@@ -9,6 +9,7 @@
 #include <sys/timerfd.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/fd.h"
 #include "base/math.h"
 
@@ -36,9 +37,8 @@ static void on_timeout(void *context)
 static void on_idle_time(void *context)
 {
 	struct life *life = context;
-	uint64_t count;
 
-	if (read(life->idle_fd, &count, sizeof(count)) == sizeof(count))
+	if (fd_event_clear(life->idle_fd))
 		machine_trim_disks(life->machine);
 }
 
@@ -191,7 +191,7 @@ static int add_timers(struct life *life, uint64_t timeout_ms, struct err *err)
 {
 	const struct itimerspec timeout = {
 		.it_value.tv_sec = (time_t)(timeout_ms / 1000),
-		.it_value.tv_nsec = (long)(timeout_ms % 1000 * 1000000),
+		.it_value.tv_nsec = (long)(timeout_ms % 1000 * NSEC_PER_MSEC),
 	};
 	const struct itimerspec idle = {
 		.it_value.tv_sec = IDLE_SEC,

@@ -43,7 +43,7 @@ struct run_options {
 	struct disk_options disks[OPTIONS_DISKS_MAX];
 	enum console_kind console;
 	const char *console_path;
-	const char *stats_path; /* NULL: nothing is counted for anybody */
+	const char *stats_path; /* NULL: nobody wants to know */
 	bool no_reboot;
 	bool debug_exit;
 	bool rng;

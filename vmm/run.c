@@ -33,7 +33,7 @@ struct run {
 	struct kvm kvm;
 	struct console *console;
 	struct machine_parts parts;    /* refers to the above */
-	struct statistics *statistics; /* NULL: nobody asked for them */
+	struct statistics *statistics; /* NULL: nobody wants to know */
 	int stats_fd;
 };
 
