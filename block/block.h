@@ -103,7 +103,7 @@ void block_trim(struct block *block);
 
 /* What there was to do for the cached parts of a disk's tables. */
 struct block_statistics {
-	uint64_t lookups;   /* requests that looked there */
+	uint64_t lookups;   /* by requests; a look ahead of several is one */
 	uint64_t misses;    /* slices that had to be read for them */
 	uint64_t evictions; /* slices that had to make room */
 };
