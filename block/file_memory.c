@@ -15,8 +15,9 @@
 struct file_memory {
 	struct file file;
 	pthread_mutex_t lock;
-	uint8_t *data;	 /* [l] what lies past the size is zero */
+	uint8_t *data;	 /* [l] */
 	size_t capacity; /* [l] bytes at data */
+	uint64_t used;	 /* [l] of them; what lies behind is zero */
 };
 
 static struct file_memory *file_memory_of(struct file *file)
@@ -72,8 +73,10 @@ static int file_memory_writev(struct file *file, struct iovec *iov,
 		return -EFBIG;
 	pthread_mutex_lock(&memory->lock);
 	ret = file_memory_reserve(memory, end);
-	if (!ret)
+	if (!ret) {
 		iov_to_buffer(iov, count, 0, memory->data + offset, length);
+		memory->used = max_u64(memory->used, end);
+	}
 	pthread_mutex_unlock(&memory->lock);
 	return ret;
 }
@@ -105,8 +108,10 @@ static int file_memory_truncate(struct file *file, uint64_t size)
 
 	pthread_mutex_lock(&memory->lock);
 	ret = file_memory_reserve(memory, size);
-	if (!ret && size < memory->capacity)
-		memset(memory->data + size, 0, memory->capacity - size);
+	if (!ret && size < memory->used) {
+		memset(memory->data + size, 0, memory->used - size);
+		memory->used = size;
+	}
 	pthread_mutex_unlock(&memory->lock);
 	return ret;
 }
