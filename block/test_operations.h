@@ -298,21 +298,28 @@ static inline void test_damage_dirty(struct file *file)
 	test_mark(file, QCOW2_DIRTY);
 }
 
-/* The first cluster that is free and covered by a refcount block: leaked. */
+/*
+ * The first cluster that is free and covered by a refcount block: leaked. None
+ * is where all blocks are full.
+ */
 static inline void test_damage_leak(struct file *file)
 {
 	struct test_check view = test_view(file);
 	unsigned int order = (unsigned int)test_get(&view, 96, 4);
 	uint64_t size = 1ULL << view.cluster_bits, cluster = 0, in_block;
-	uint64_t table = test_get(&view, 48, 8), block;
+	uint64_t table = test_get(&view, 48, 8), block = 0, covered, end;
 
 	view.order = order = test_get(&view, 4, 4) > 2 ? order : 4;
-	while (test_refcount(&view, cluster))
-		cluster++;
-	block = test_get(&view, table + cluster / (size * 8 >> order) * 8, 8);
-	in_block = cluster % (size * 8 >> order) << order;
-	if (!CHECK(block))
+	covered = size * 8 >> order;
+	end = test_get(&view, 56, 4) * size / 8 * covered;
+	for (; cluster < end; cluster++) {
+		block = test_get(&view, table + cluster / covered * 8, 8);
+		if (block && !test_refcount(&view, cluster))
+			break;
+	}
+	if (cluster == end)
 		return;
+	in_block = cluster % covered << order;
 	file_memory_data(file)[block + in_block / 8] |=
 		(uint8_t)(1 << in_block % 8);
 	if (file_size(file) < (cluster + 1) * size)
