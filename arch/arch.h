@@ -36,6 +36,7 @@ struct arch_map {
 	struct arch_slot debug_exit;
 	struct arch_slot virtio_first; /* slot n: base + n * size, gsi + n */
 	unsigned int virtio_max;
+	uint32_t irq_line_base;	     /* KVM_IRQ_LINE's number of GSI 0 */
 	unsigned int register_shift; /* serial: registers 1 << shift apart */
 };
 

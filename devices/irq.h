@@ -1,23 +1,20 @@
 /*
- * devices/irq.h - an edge-triggered interrupt line: an eventfd whose every
- * write becomes one interrupt (KVM's irqfd, wired by the machine).
- *
- * The fd is owned by the machine; devices hold copies of the struct. A line
- * whose fd is -1 goes nowhere (unit tests). Any thread.
+ * devices/irq.h - an edge-triggered interrupt line: each raise is an interrupt,
+ * or part of one that the guest has not taken yet. Any thread; the machine says
+ * how (vmm/kvm.h), and devices hold copies of the struct.
  */
 #ifndef DEVICES_IRQ_H
 #define DEVICES_IRQ_H
 
-#include "base/fd.h"
-
 struct irq_line {
-	int fd;
+	void (*raise)(void *context); /* NULL: goes nowhere */
+	void *context;
 };
 
 static inline void irq_raise(const struct irq_line *line)
 {
-	if (line->fd >= 0)
-		fd_event_raise(line->fd);
+	if (line->raise)
+		line->raise(line->context);
 }
 
 #endif

@@ -11,6 +11,7 @@
 
 #include "base/math.h"
 #include "base/test.h"
+#include "devices/test_irq.h"
 
 /* A UART, what it sent, and how many edges its line has seen. */
 struct bench {
@@ -39,7 +40,7 @@ static bool bench_init(struct bench *bench, unsigned int shift)
 	};
 
 	*bench = (struct bench){.shift = shift, .irq_fd = fd_event_new()};
-	options.irq.fd = bench->irq_fd;
+	options.irq = (struct irq_line){test_irq_raise, &bench->irq_fd};
 	return CHECK(!serial_new(&options, &bench->serial, NULL));
 }
 

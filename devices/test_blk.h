@@ -53,9 +53,10 @@ static inline bool bench_init_with(struct bench *bench, unsigned int queues,
 		.serial = "serial-0123456789",
 		.may_spin = true,
 	};
-	struct irq_line irq = {fd_event_new()};
+	struct irq_line irq = {test_irq_raise, &bench->irq_fd};
 
-	*bench = (struct bench){.queue_count = queues, .irq_fd = irq.fd};
+	*bench = (struct bench){.queue_count = queues,
+				.irq_fd = fd_event_new()};
 	if (!test_ram_init(&bench->ram) ||
 	    !test_block_init(&bench->disk, DISK_SIZE))
 		return false;

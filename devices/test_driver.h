@@ -18,6 +18,7 @@
 #include "base/guest_memory.h"
 #include "base/math.h"
 #include "base/test.h"
+#include "devices/test_irq.h"
 #include "devices/virtio_mmio.h"
 #include "devices/virtqueue.h"
 

@@ -22,16 +22,6 @@ bool virtio_device_accept(struct virtio_device *device, uint64_t features)
 	return true;
 }
 
-uint64_t virtio_device_read_config(struct virtio_device *device,
-				   uint64_t offset, unsigned int size)
-{
-	uint64_t value = 0;
-
-	if (range_fits(offset, size, device->config_size))
-		device->ops->read_config(device, offset, &value, size);
-	return le64toh(value);
-}
-
 void virtio_device_write_config(struct virtio_device *device, uint64_t offset,
 				unsigned int size, uint64_t value)
 {

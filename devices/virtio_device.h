@@ -109,11 +109,9 @@ uint64_t virtio_device_offered(const struct virtio_device *device);
 bool virtio_device_accept(struct virtio_device *device, uint64_t features);
 
 /*
- * Accesses of 1 to 8 bytes to the configuration space, as numbers in the
- * host's byte order. What is not wholly inside reads as 0, and is not written.
+ * A write of 1 to 8 bytes to the configuration space, as a number in the host's
+ * byte order. What is not wholly inside is not written.
  */
-uint64_t virtio_device_read_config(struct virtio_device *device,
-				   uint64_t offset, unsigned int size);
 void virtio_device_write_config(struct virtio_device *device, uint64_t offset,
 				unsigned int size, uint64_t value);
 

@@ -28,9 +28,9 @@ struct bench {
 
 static bool bench_init(struct bench *bench)
 {
-	struct irq_line irq = {fd_event_new()};
+	struct irq_line irq = {test_irq_raise, &bench->irq_fd};
 
-	*bench = (struct bench){.irq_fd = irq.fd};
+	*bench = (struct bench){.irq_fd = fd_event_new()};
 	if (!test_ram_init(&bench->ram))
 		return false;
 	for (unsigned int i = 0; i < 2; i++)

@@ -7,9 +7,14 @@
  * FEATURES_OK and the next reset; while it runs, features and queues are a
  * frozen copy that no register write reaches.
  *
- * InterruptStatus and DEVICE_NEEDS_RESET are atomics outside of the lock: the
- * device's threads set them, also while a reset holds the lock and waits for
- * those threads. Once the device is stopped nobody else sets them.
+ * What the driver reads is a page that is kept up to date: read_register() and
+ * the device say what it holds, after every write that may have changed it. The
+ * driver may have the page mapped, so that it reads without asking us.
+ *
+ * InterruptStatus, which is nowhere but on the page, and DEVICE_NEEDS_RESET are
+ * atomics outside of the lock: the device's threads set them, also while a
+ * reset holds the lock and waits for those threads. Once the device is stopped
+ * nobody else sets them.
  *
  * ConfigGeneration stays 0: no device changes its configuration by itself.
  */
@@ -23,8 +28,10 @@
 #include <stdbool.h>
 #include <stdlib.h>
 
+#include "base/fd.h"
 #include "base/log.h"
 #include "base/math.h"
+#include "devices/virtio_mmio_page.h"
 
 #define MAGIC	  0x74726976 /* "virt" */
 #define VERSION	  2
@@ -40,7 +47,7 @@ struct virtio_mmio {
 	struct virtio_device *device;	   /* [c] */
 	const struct guest_memory *memory; /* [c] */
 	struct irq_line irq;		   /* [c] */
-	atomic_uint interrupt_status;	   /* [a] */
+	struct virtio_mmio_page *page;	   /* [c] */
 	atomic_bool needs_reset;	   /* [a] */
 	atomic_bool needs_reset_said;	   /* [a] */
 	pthread_mutex_t lock;
@@ -56,9 +63,10 @@ struct virtio_mmio {
 /* --- From the device to the driver ---------------------------------------- */
 
 /* The reason is there before the edge that makes the driver look for it. */
-static void raise_interrupt(struct virtio_mmio *mmio, unsigned int reason)
+static void raise_interrupt(struct virtio_mmio *mmio, uint32_t reason)
 {
-	atomic_fetch_or(&mmio->interrupt_status, reason);
+	virtio_mmio_page_set_bits(mmio->page, VIRTIO_MMIO_INTERRUPT_STATUS,
+				  reason);
 	irq_raise(&mmio->irq);
 }
 
@@ -77,6 +85,8 @@ static void mmio_needs_reset(void *transport)
 		 "%u), which now waits for a reset",
 		 mmio->device->device_id);
 	atomic_store(&mmio->needs_reset, true);
+	virtio_mmio_page_set_bits(mmio->page, VIRTIO_MMIO_STATUS,
+				  VIRTIO_CONFIG_S_NEEDS_RESET);
 	raise_interrupt(mmio, VIRTIO_MMIO_INT_CONFIG);
 }
 
@@ -111,7 +121,7 @@ static void reset_device(struct virtio_mmio *mmio)
 	mmio->driver_features = 0;
 	mmio->queue_sel = 0;
 	atomic_store(&mmio->needs_reset, false);
-	atomic_store(&mmio->interrupt_status, 0);
+	virtio_mmio_page_set(mmio->page, VIRTIO_MMIO_INTERRUPT_STATUS, 0);
 }
 
 /* 3.1.1, step 5. A refusal shows in FEATURES_OK that stays clear. */
@@ -323,38 +333,50 @@ static void write_register(struct virtio_mmio *mmio, uint64_t offset,
 	}
 }
 
-/* 4.2.2.2: registers are 32 bits wide and so are the accesses to them. */
-static bool is_register_access(uint64_t offset, unsigned int size)
+/* --- What the driver reads ------------------------------------------------ */
+
+static void show_config(struct virtio_mmio *mmio)
 {
-	return size == 4 && is_aligned(offset, 4);
+	uint32_t words[(VIRTIO_MMIO_SIZE - VIRTIO_MMIO_CONFIG) / 4] = {0};
+	size_t size = mmio->device->config_size;
+
+	if (size)
+		mmio->device->ops->read_config(mmio->device, 0, words, size);
+	for (size_t i = 0; i < div_round_up(size, 4); i++)
+		virtio_mmio_page_set(mmio->page, VIRTIO_MMIO_CONFIG + 4 * i,
+				     words[i]);
 }
 
-/*
- * The two registers of every interrupt (4.2.3.4) need no lock. A reset that
- * another vCPU writes meanwhile may come before or after.
- */
-static bool is_interrupt_access(uint64_t offset, unsigned int size,
-				uint64_t interrupt_register)
+/* Under the lock, after any change. */
+static void show(struct virtio_mmio *mmio)
 {
-	return offset == interrupt_register && size == 4;
+	for (uint64_t at = 0; at < VIRTIO_MMIO_CONFIG; at += 4)
+		if (at != VIRTIO_MMIO_INTERRUPT_STATUS)
+			virtio_mmio_page_set(mmio->page, at,
+					     read_register(mmio, at));
+	/* Perhaps a thread has set a bit between our look and the store. */
+	virtio_mmio_page_set_bits(mmio->page, VIRTIO_MMIO_STATUS,
+				  read_status(mmio));
+	show_config(mmio);
+	virtio_mmio_page_clean(mmio->page);
+}
+
+/* --- Accesses ------------------------------------------------------------- */
+
+/* 4.2.2.2: registers are 32 bits wide and so are the accesses to them. */
+static bool is_allowed(uint64_t offset, unsigned int size)
+{
+	return offset >= VIRTIO_MMIO_CONFIG ||
+	       (size == 4 && is_aligned(offset, 4));
 }
 
 static uint64_t mmio_read(void *device, uint64_t offset, unsigned int size)
 {
-	struct virtio_mmio *mmio = device;
-	uint64_t value = 0;
+	const struct virtio_mmio *mmio = device;
 
-	if (is_interrupt_access(offset, size, VIRTIO_MMIO_INTERRUPT_STATUS))
-		return atomic_load(&mmio->interrupt_status);
-	pthread_mutex_lock(&mmio->lock);
-	if (offset >= VIRTIO_MMIO_CONFIG)
-		value = virtio_device_read_config(mmio->device,
-						  offset - VIRTIO_MMIO_CONFIG,
-						  size);
-	else if (is_register_access(offset, size))
-		value = read_register(mmio, offset);
-	pthread_mutex_unlock(&mmio->lock);
-	return value;
+	return is_allowed(offset, size)
+		       ? virtio_mmio_page_read(mmio->page, offset, size)
+		       : 0;
 }
 
 static void mmio_write(void *device, uint64_t offset, unsigned int size,
@@ -362,8 +384,13 @@ static void mmio_write(void *device, uint64_t offset, unsigned int size,
 {
 	struct virtio_mmio *mmio = device;
 
-	if (is_interrupt_access(offset, size, VIRTIO_MMIO_INTERRUPT_ACK)) {
-		atomic_fetch_and(&mmio->interrupt_status, ~(uint32_t)value);
+	if (!is_allowed(offset, size))
+		return;
+	/* A reset that another vCPU writes now may come before or after. */
+	if (offset == VIRTIO_MMIO_INTERRUPT_ACK) {
+		virtio_mmio_page_clear_bits(mmio->page,
+					    VIRTIO_MMIO_INTERRUPT_STATUS,
+					    (uint32_t)value);
 		return;
 	}
 	pthread_mutex_lock(&mmio->lock);
@@ -371,8 +398,9 @@ static void mmio_write(void *device, uint64_t offset, unsigned int size,
 		virtio_device_write_config(mmio->device,
 					   offset - VIRTIO_MMIO_CONFIG, size,
 					   value);
-	else if (is_register_access(offset, size))
+	else
 		write_register(mmio, offset, (uint32_t)value);
+	show(mmio);
 	pthread_mutex_unlock(&mmio->lock);
 }
 
@@ -387,14 +415,19 @@ int virtio_mmio_new(struct virtio_device *device,
 {
 	struct virtio_mmio *mmio = calloc(1, sizeof(*mmio));
 
-	if (!mmio)
+	if (mmio)
+		mmio->page = virtio_mmio_page_new();
+	if (!mmio || !mmio->page) {
+		free(mmio);
 		return err_errno(err, ENOMEM, "cannot create a virtio device");
+	}
 	mmio->device = device;
 	mmio->memory = memory;
 	mmio->irq = *irq;
 	pthread_mutex_init(&mmio->lock, NULL);
 	device->transport_ops = &transport_ops;
 	device->transport = mmio;
+	show(mmio);
 	*ret_mmio = mmio;
 	return 0;
 }
@@ -405,6 +438,7 @@ void virtio_mmio_free(struct virtio_mmio *mmio)
 		return;
 	virtio_mmio_reset(mmio);
 	pthread_mutex_destroy(&mmio->lock);
+	free(mmio->page);
 	free(mmio);
 }
 
@@ -412,5 +446,11 @@ void virtio_mmio_reset(struct virtio_mmio *mmio)
 {
 	pthread_mutex_lock(&mmio->lock);
 	reset_device(mmio);
+	show(mmio);
 	pthread_mutex_unlock(&mmio->lock);
+}
+
+void *virtio_mmio_page(struct virtio_mmio *mmio)
+{
+	return mmio->page;
 }

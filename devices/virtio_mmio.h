@@ -9,6 +9,9 @@
  * bytes at the range's base + VIRTIO_MMIO_QUEUE_NOTIFY, datamatch the queue. A
  * write that comes by the bus raises the event as well.
  *
+ * It may also map virtio_mmio_page() where the registers are, read-only: then
+ * reads need no exit. Writes must come by the bus.
+ *
  * Threads: any; registers are under a lock of the transport.
  */
 #ifndef DEVICES_VIRTIO_MMIO_H
@@ -19,6 +22,7 @@
 #include "devices/bus.h"
 #include "devices/irq.h"
 #include "devices/virtio_device.h"
+#include "devices/virtio_mmio_page.h"
 
 /* The smallest range: the registers and the largest configuration space. */
 #define VIRTIO_MMIO_SIZE 0x200
@@ -45,5 +49,11 @@ void virtio_mmio_free(struct virtio_mmio *mmio);
  * memory no more. For the machine's reset, and before it is torn down.
  */
 void virtio_mmio_reset(struct virtio_mmio *mmio);
+
+/*
+ * What the driver reads in the range, VIRTIO_MMIO_PAGE bytes; owned by the
+ * transport. Up to date whenever a write returns.
+ */
+void *virtio_mmio_page(struct virtio_mmio *mmio);
 
 #endif

@@ -75,7 +75,7 @@ struct bench {
 
 static bool bench_init(struct bench *bench)
 {
-	struct irq_line irq = {fd_event_new()};
+	struct irq_line irq = {test_irq_raise, &bench->irq_fd};
 
 	*bench = (struct bench){
 		.fake = {.device = {.ops = &fake_ops,
@@ -85,7 +85,7 @@ static bool bench_init(struct bench *bench)
 				    .queue_size_max = QUEUE_SIZE,
 				    .config_size = 6,
 				    .kick_fds = {fd_event_new(), -1}}},
-		.irq_fd = irq.fd,
+		.irq_fd = fd_event_new(),
 	};
 	if (!test_ram_init(&bench->ram))
 		return false;
@@ -368,17 +368,58 @@ static void test_config_space(void)
 	struct bench bench;
 
 	REQUIRE(bench_init(&bench));
-	memcpy(bench.fake.config, "\1\2\3\4\5\6", 6);
+	ops->write(bench.mmio, config, 4, 0x04030201);
+	ops->write(bench.mmio, config + 4, 2, 0x0605);
 	CHECK_EQUAL(ops->read(bench.mmio, config, 4), 0x04030201);
 	CHECK_EQUAL(ops->read(bench.mmio, config + 4, 2), 0x0605);
 	CHECK_EQUAL(ops->read(bench.mmio, config + 5, 1), 0x06);
-	CHECK_EQUAL(ops->read(bench.mmio, config + 4, 4), 0);
+	CHECK_EQUAL(ops->read(bench.mmio, config + 4, 4), 0x0605);
 	CHECK_EQUAL(ops->read(bench.mmio, config + 6, 1), 0);
-	CHECK_EQUAL(ops->read(bench.mmio, config, 8), 0);
+	CHECK_EQUAL(ops->read(bench.mmio, config, 8), 0x060504030201);
 	ops->write(bench.mmio, config + 2, 2, 0xbbaa);
 	ops->write(bench.mmio, config + 4, 4, 0);
 	ops->write(bench.mmio, config + 0xf00, 4, 0);
 	CHECK(!memcmp(bench.fake.config, "\1\2\xaa\xbb\5\6", 6));
+	bench_fini(&bench);
+}
+
+/* What a driver sees that reads the page itself, without asking. */
+static uint32_t on_page(struct bench *bench, uint64_t offset)
+{
+	return ((const uint32_t *)virtio_mmio_page(bench->mmio))[offset / 4];
+}
+
+static void test_page(void)
+{
+	struct bench bench;
+
+	REQUIRE(bench_init(&bench));
+	CHECK_EQUAL(on_page(&bench, VIRTIO_MMIO_MAGIC_VALUE), 0x74726976);
+	CHECK_EQUAL(on_page(&bench, VIRTIO_MMIO_DEVICE_FEATURES),
+		    OWN | EVENT_IDX | INDIRECT);
+	test_mmio_write(bench.mmio, VIRTIO_MMIO_DEVICE_FEATURES_SEL, 1);
+	CHECK_EQUAL(on_page(&bench, VIRTIO_MMIO_DEVICE_FEATURES), 1);
+	test_mmio_write(bench.mmio, VIRTIO_MMIO_CONFIG + 4, 0x05);
+	CHECK_EQUAL(on_page(&bench, VIRTIO_MMIO_CONFIG + 4), 0);
+	virtio_mmio_bus_ops.write(bench.mmio, VIRTIO_MMIO_CONFIG + 4, 2,
+				  0x0605);
+	CHECK_EQUAL(on_page(&bench, VIRTIO_MMIO_CONFIG + 4), 0x0605);
+	REQUIRE(start(&bench, VERSION_1));
+	CHECK_EQUAL(on_page(&bench, VIRTIO_MMIO_STATUS), status(&bench));
+	virtio_interrupt(&bench.fake.device);
+	CHECK_EQUAL(on_page(&bench, VIRTIO_MMIO_INTERRUPT_STATUS),
+		    VIRTIO_MMIO_INT_VRING);
+	test_mmio_write(bench.mmio, VIRTIO_MMIO_INTERRUPT_ACK,
+			VIRTIO_MMIO_INT_VRING);
+	CHECK_EQUAL(on_page(&bench, VIRTIO_MMIO_INTERRUPT_STATUS), 0);
+	virtio_needs_reset(&bench.fake.device);
+	CHECK_EQUAL(on_page(&bench, VIRTIO_MMIO_INTERRUPT_STATUS),
+		    VIRTIO_MMIO_INT_CONFIG);
+	CHECK(on_page(&bench, VIRTIO_MMIO_STATUS) &
+	      VIRTIO_CONFIG_S_NEEDS_RESET);
+	test_mmio_write(bench.mmio, VIRTIO_MMIO_STATUS, 0);
+	CHECK_EQUAL(on_page(&bench, VIRTIO_MMIO_STATUS), 0);
+	CHECK_EQUAL(on_page(&bench, VIRTIO_MMIO_INTERRUPT_STATUS), 0);
 	bench_fini(&bench);
 }
 
@@ -398,6 +439,7 @@ int main(int argc, char **argv)
 		TEST(test_interrupts),
 		TEST(test_kicks),
 		TEST(test_config_space),
+		TEST(test_page),
 	};
 
 	return test_main(argc, argv, tests, ARRAY_LENGTH(tests));

@@ -15,7 +15,7 @@ struct bench {
 
 static bool bench_init(struct bench *bench)
 {
-	const struct irq_line irq = {-1};
+	const struct irq_line irq = {0};
 
 	*bench = (struct bench){0};
 	if (!test_ram_init(&bench->ram))

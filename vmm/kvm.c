@@ -6,6 +6,7 @@
 #include <linux/kvm.h>
 #include <sys/ioctl.h>
 
+#include "arch/arch.h"
 #include "base/fd.h"
 #include "base/math.h"
 
@@ -37,7 +38,6 @@ static int check_capabilities(int fd, struct err *err)
 		const char *name;
 	} needed[] = {
 		{KVM_CAP_USER_MEMORY, "KVM_CAP_USER_MEMORY"},
-		{KVM_CAP_IRQFD, "KVM_CAP_IRQFD"},
 		{KVM_CAP_IOEVENTFD, "KVM_CAP_IOEVENTFD"},
 		{KVM_CAP_IMMEDIATE_EXIT, "KVM_CAP_IMMEDIATE_EXIT"},
 	};
@@ -122,14 +122,52 @@ int kvm_map_memory(int vm_fd, const struct guest_memory *memory,
 	return 0;
 }
 
-int kvm_wire_irq(int vm_fd, int event_fd, uint32_t gsi, struct err *err)
+void kvm_map_readable(int vm_fd, unsigned int index, gpa_t address, void *host,
+		      size_t size)
 {
-	struct kvm_irqfd irqfd = {.fd = (uint32_t)event_fd, .gsi = gsi};
+	struct kvm_userspace_memory_region slot = {
+		.slot = GUEST_REGIONS_MAX + index,
+		.flags = KVM_MEM_READONLY,
+		.guest_phys_addr = address,
+		.memory_size = size,
+		.userspace_addr = (uintptr_t)host,
+	};
 
-	if (ioctl(vm_fd, KVM_IRQFD, &irqfd))
-		return err_errno(err, errno, "KVM cannot wire interrupt %u",
-				 gsi);
-	return 0;
+	ioctl(vm_fd, KVM_SET_USER_MEMORY_REGION, &slot);
+}
+
+void kvm_irq_init(struct kvm_irq *irq, int vm_fd, uint32_t gsi)
+{
+	irq->vm_fd = vm_fd;
+	irq->number = arch_map.irq_line_base + gsi;
+	pthread_mutex_init(&irq->lock, NULL);
+}
+
+/* It cannot fail: the controller exists, and so does the line. */
+static void set_level(const struct kvm_irq *irq, uint32_t level)
+{
+	struct kvm_irq_level line = {.irq = irq->number, .level = level};
+
+	ioctl(irq->vm_fd, KVM_IRQ_LINE, &line);
+}
+
+/*
+ * If two threads raised it at once, the second might find it high when the
+ * guest has taken the first one's interrupt, and make none.
+ */
+static void raise_irq(void *context)
+{
+	struct kvm_irq *irq = context;
+
+	pthread_mutex_lock(&irq->lock);
+	set_level(irq, 1);
+	set_level(irq, 0);
+	pthread_mutex_unlock(&irq->lock);
+}
+
+struct irq_line kvm_irq_line(struct kvm_irq *irq)
+{
+	return (struct irq_line){raise_irq, irq};
 }
 
 int kvm_wire_doorbell(int vm_fd, int event_fd, gpa_t address, uint32_t value,

@@ -43,15 +43,11 @@ static void on_device_event(void *context, enum machine_event event,
 	ending_decide(devices->ending, kinds[event], value);
 }
 
-static int make_irq(const struct machine_devices *devices, uint32_t gsi,
-		    struct irq_line *ret_line, struct err *err)
+static struct irq_line make_irq(const struct machine_devices *devices,
+				struct kvm_irq *irq, uint32_t gsi)
 {
-	int fd = fd_event_new();
-
-	if (fd < 0)
-		return err_errno(err, -fd, "cannot make an eventfd");
-	ret_line->fd = fd;
-	return kvm_wire_irq(devices->vm_fd, fd, gsi, err);
+	kvm_irq_init(irq, devices->vm_fd, gsi);
+	return kvm_irq_line(irq);
 }
 
 static int add_serial(struct machine_devices *devices, struct err *err)
@@ -60,13 +56,11 @@ static int add_serial(struct machine_devices *devices, struct err *err)
 		.register_shift = arch_map.register_shift,
 		.output = console_put,
 		.context = devices->parts->console,
+		.irq = make_irq(devices, &devices->serial_irq,
+				arch_map.serial.gsi),
 	};
 	int ret;
 
-	ret = make_irq(devices, arch_map.serial.gsi, &devices->serial_irq, err);
-	if (ret)
-		return ret;
-	options.irq = devices->serial_irq;
 	ret = serial_new(&options, &devices->serial, err);
 	if (!ret)
 		ret = bus_add(&devices->bus, &arch_map.serial.range,
@@ -107,8 +101,8 @@ static int add_platform(struct machine_devices *devices, struct err *err)
 				   &debug_exit_bus_ops, &devices->debug_exit,
 				   err);
 	if (!ret && has_button())
-		ret = make_irq(devices, arch_map.power_button.gsi,
-			       &devices->button_irq, err);
+		devices->button = make_irq(devices, &devices->button_irq,
+					   arch_map.power_button.gsi);
 	return ret;
 }
 
@@ -135,24 +129,28 @@ static int wire_doorbells(const struct machine_devices *devices,
 static int add_virtio(struct machine_devices *devices,
 		      struct virtio_device *device, struct err *err)
 {
-	struct arch_slot slot = arch_virtio_slot(devices->virtio_count);
-	struct machine_virtio *virtio = &devices->virtio[devices->virtio_count];
+	unsigned int index = devices->virtio_count;
+	struct arch_slot slot = arch_virtio_slot(index);
+	struct machine_virtio *virtio = &devices->virtio[index];
+	struct irq_line line;
 	int ret;
 
-	if (devices->virtio_count == arch_map.virtio_max)
+	if (index == arch_map.virtio_max)
 		return err_set(err, ENOSPC, "more than %u virtio devices",
 			       arch_map.virtio_max);
-	virtio->irq.fd = -1;
 	devices->virtio_count++;
-	ret = make_irq(devices, slot.gsi, &virtio->irq, err);
-	if (!ret)
-		ret = virtio_mmio_new(device, devices->memory, &virtio->irq,
-				      &virtio->mmio, err);
+	line = make_irq(devices, &virtio->irq, slot.gsi);
+	ret = virtio_mmio_new(device, devices->memory, &line, &virtio->mmio,
+			      err);
 	if (!ret)
 		ret = bus_add(&devices->bus, &slot.range, &virtio_mmio_bus_ops,
 			      virtio->mmio, err);
 	if (!ret)
 		ret = wire_doorbells(devices, device, slot.range.base, err);
+	if (!ret)
+		kvm_map_readable(devices->vm_fd, index, slot.range.base,
+				 virtio_mmio_page(virtio->mmio),
+				 VIRTIO_MMIO_PAGE);
 	return ret;
 }
 
@@ -253,8 +251,6 @@ void machine_devices_init(struct machine_devices *devices,
 		.ending = ending,
 		.vm_fd = -1,
 		.events = {on_device_event, devices},
-		.serial_irq.fd = -1,
-		.button_irq.fd = -1,
 	};
 	bus_init(&devices->bus);
 }
@@ -276,7 +272,6 @@ void machine_devices_fini(struct machine_devices *devices)
 	for (unsigned int i = devices->virtio_count; i-- > 0;) {
 		if (devices->virtio[i].mmio)
 			virtio_mmio_free(devices->virtio[i].mmio);
-		fd_close(&devices->virtio[i].irq.fd);
 	}
 	if (devices->input)
 		virtio_input_free(devices->input);
@@ -287,8 +282,6 @@ void machine_devices_fini(struct machine_devices *devices)
 			virtio_blk_free(devices->blks[i]);
 	if (devices->serial)
 		serial_free(devices->serial);
-	fd_close(&devices->button_irq.fd);
-	fd_close(&devices->serial_irq.fd);
 }
 
 void machine_devices_add_statistics(
@@ -306,5 +299,5 @@ void machine_devices_press_power_button(struct machine_devices *devices)
 	if (devices->input)
 		virtio_input_press_power(devices->input);
 	else
-		irq_raise(&devices->button_irq);
+		irq_raise(&devices->button);
 }

@@ -11,11 +11,11 @@
 #include "base/guest_memory.h"
 #include "devices/bus.h"
 #include "devices/debug_exit.h"
-#include "devices/irq.h"
 #include "devices/machine_event.h"
 #include "devices/panic.h"
 #include "devices/power.h"
 #include "devices/virtio_blk_statistics.h"
+#include "vmm/kvm.h"
 #include "vmm/machine.h"
 
 #define MACHINE_VIRTIO_MAX (OPTIONS_DISKS_MAX + 2) /* entropy, power button */
@@ -23,7 +23,7 @@
 /* A virtio transport in one of the architecture's slots. */
 struct machine_virtio {
 	struct virtio_mmio *mmio;
-	struct irq_line irq;
+	struct kvm_irq irq;
 };
 
 struct machine_devices {
@@ -35,12 +35,13 @@ struct machine_devices {
 
 	struct bus bus;
 	struct machine_events events;
-	struct irq_line serial_irq;
+	struct kvm_irq serial_irq;
 	struct serial *serial;
 	struct power power;
 	struct panic panic;
 	struct debug_exit debug_exit;
-	struct irq_line button_irq; /* fd -1: there is `input` instead */
+	struct kvm_irq button_irq;
+	struct irq_line button; /* or there is `input` instead */
 
 	unsigned int virtio_count;
 	struct machine_virtio virtio[MACHINE_VIRTIO_MAX];

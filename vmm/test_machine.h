@@ -13,13 +13,14 @@
 #include <unistd.h>
 
 #include "base/fd.h"
+#include "devices/test_irq.h"
 #include "vmm/machine.h"
 
 #define PRINTED 150000 /* bytes: more than a pipe holds */
 
 struct machine {
 	struct ending ending;
-	struct irq_line irq;
+	int irq_fd;
 	struct serial *serial;
 	int (*start)(struct machine *machine);
 	pthread_t guest;
@@ -68,8 +69,8 @@ static inline void machine_init(struct machine *machine,
 	};
 
 	*machine = (struct machine){.start = start};
-	machine->irq.fd = fd_event_new();
-	options.irq = machine->irq;
+	machine->irq_fd = fd_event_new();
+	options.irq = (struct irq_line){test_irq_raise, &machine->irq_fd};
 	if (ending_init(&machine->ending, NULL) ||
 	    serial_new(&options, &machine->serial, NULL))
 		_exit(98);
@@ -78,7 +79,7 @@ static inline void machine_init(struct machine *machine,
 static inline void machine_fini(struct machine *machine)
 {
 	serial_free(machine->serial);
-	fd_close(&machine->irq.fd);
+	fd_close(&machine->irq_fd);
 	ending_fini(&machine->ending);
 }
 

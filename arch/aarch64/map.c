@@ -6,6 +6,7 @@
  */
 #include "arch/aarch64/map.h"
 
+#include <asm/kvm.h>
 #include <errno.h>
 
 #include "arch/arch.h"
@@ -17,6 +18,7 @@ const struct arch_map arch_map = {
 	.debug_exit = {{IO_MMIO, 0x09030000, 4}, 0},
 	.virtio_first = {{IO_MMIO, 0x0a000000, 0x1000}, 16},
 	.virtio_max = 32,
+	.irq_line_base = KVM_ARM_IRQ_TYPE_SPI << KVM_ARM_IRQ_TYPE_SHIFT | 32,
 	.register_shift = 0,
 };
 
