@@ -14,6 +14,7 @@
 #include "arch/arch.h"
 #include "base/clock.h"
 #include "base/fd.h"
+#include "base/thread.h"
 
 /* Brings a thread out of KVM_RUN; its handler has nothing to do. */
 #define KICK_SIGNAL SIGRTMIN
@@ -251,13 +252,13 @@ int vcpu_start(struct vcpu *vcpu, struct err *err)
 
 	sigaction(KICK_SIGNAL, &kick, NULL);
 	sem_init(&start.visited, 0, 0);
-	ret = pthread_create(&vcpu->thread, NULL, vcpu_thread, &start);
+	ret = thread_create(&vcpu->thread, vcpu_thread, &start);
 	vcpu->started = !ret;
 	while (!ret && sem_wait(&start.visited) < 0)
 		; /* a signal; the thread still has our `start` */
 	sem_destroy(&start.visited);
 	if (ret)
-		return err_errno(err, ret, "cannot start a thread for vCPU %u",
+		return err_errno(err, -ret, "cannot start a thread for vCPU %u",
 				 vcpu->index);
 	return 0;
 }
