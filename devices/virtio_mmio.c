@@ -400,7 +400,8 @@ static void mmio_write(void *device, uint64_t offset, unsigned int size,
 					   value);
 	else
 		write_register(mmio, offset, (uint32_t)value);
-	show(mmio);
+	if (offset != VIRTIO_MMIO_QUEUE_NOTIFY) /* which changes nothing */
+		show(mmio);
 	pthread_mutex_unlock(&mmio->lock);
 }
 

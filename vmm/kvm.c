@@ -136,13 +136,6 @@ void kvm_map_readable(int vm_fd, unsigned int index, gpa_t address, void *host,
 	ioctl(vm_fd, KVM_SET_USER_MEMORY_REGION, &slot);
 }
 
-void kvm_irq_init(struct kvm_irq *irq, int vm_fd, uint32_t gsi)
-{
-	irq->vm_fd = vm_fd;
-	irq->number = arch_map.irq_line_base + gsi;
-	pthread_mutex_init(&irq->lock, NULL);
-}
-
 /* It cannot fail: the controller exists, and so does the line. */
 static void set_level(const struct kvm_irq *irq, uint32_t level)
 {
@@ -165,8 +158,11 @@ static void raise_irq(void *context)
 	pthread_mutex_unlock(&irq->lock);
 }
 
-struct irq_line kvm_irq_line(struct kvm_irq *irq)
+struct irq_line kvm_irq_init(struct kvm_irq *irq, int vm_fd, uint32_t gsi)
 {
+	irq->vm_fd = vm_fd;
+	irq->number = arch_map.irq_line_base + gsi;
+	pthread_mutex_init(&irq->lock, NULL);
 	return (struct irq_line){raise_irq, irq};
 }
 

@@ -47,10 +47,8 @@ struct kvm_irq {
 	pthread_mutex_t lock; /* around both ends of an edge */
 };
 
-void kvm_irq_init(struct kvm_irq *irq, int vm_fd, uint32_t gsi);
-
-/* @irq must stay where it is. */
-struct irq_line kvm_irq_line(struct kvm_irq *irq);
+/* What devices get of it; @irq must stay where it is. */
+struct irq_line kvm_irq_init(struct kvm_irq *irq, int vm_fd, uint32_t gsi);
 
 /* A 32-bit write of @value to @address raises @event_fd, without an exit. */
 int kvm_wire_doorbell(int vm_fd, int event_fd, gpa_t address, uint32_t value,

@@ -43,21 +43,14 @@ static void on_device_event(void *context, enum machine_event event,
 	ending_decide(devices->ending, kinds[event], value);
 }
 
-static struct irq_line make_irq(const struct machine_devices *devices,
-				struct kvm_irq *irq, uint32_t gsi)
-{
-	kvm_irq_init(irq, devices->vm_fd, gsi);
-	return kvm_irq_line(irq);
-}
-
 static int add_serial(struct machine_devices *devices, struct err *err)
 {
 	struct serial_options options = {
 		.register_shift = arch_map.register_shift,
 		.output = console_put,
 		.context = devices->parts->console,
-		.irq = make_irq(devices, &devices->serial_irq,
-				arch_map.serial.gsi),
+		.irq = kvm_irq_init(&devices->serial_irq, devices->vm_fd,
+				    arch_map.serial.gsi),
 	};
 	int ret;
 
@@ -101,8 +94,9 @@ static int add_platform(struct machine_devices *devices, struct err *err)
 				   &debug_exit_bus_ops, &devices->debug_exit,
 				   err);
 	if (!ret && has_button())
-		devices->button = make_irq(devices, &devices->button_irq,
-					   arch_map.power_button.gsi);
+		devices->button = kvm_irq_init(&devices->button_irq,
+					       devices->vm_fd,
+					       arch_map.power_button.gsi);
 	return ret;
 }
 
@@ -139,7 +133,7 @@ static int add_virtio(struct machine_devices *devices,
 		return err_set(err, ENOSPC, "more than %u virtio devices",
 			       arch_map.virtio_max);
 	devices->virtio_count++;
-	line = make_irq(devices, &virtio->irq, slot.gsi);
+	line = kvm_irq_init(&virtio->irq, devices->vm_fd, slot.gsi);
 	ret = virtio_mmio_new(device, devices->memory, &line, &virtio->mmio,
 			      err);
 	if (!ret)
