@@ -8,6 +8,7 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/json.h"
 #include "block/img_command.h"
@@ -126,6 +127,16 @@ static int judge(const struct qcow2_check_result *result)
 	return result->check_errors ? CHECK_FAILED : CHECK_CLEAN;
 }
 
+/* What it told is out before anything else is said. */
+static int look(struct check *check, struct err *err)
+{
+	int ret = qcow2_check(check->file, &check->options, &check->result,
+			      err);
+
+	fflush(stderr);
+	return ret;
+}
+
 /* A second look after a repair: those are the counts that are printed. */
 static int check_again(struct check *check, struct err *err)
 {
@@ -142,7 +153,7 @@ static int check_again(struct check *check, struct err *err)
 		       "image now...\n",
 		       leaks_fixed, corruptions_fixed);
 	check->options.fix = 0;
-	ret = qcow2_check(check->file, &check->options, &check->result, err);
+	ret = look(check, err);
 	check->result.corruptions_fixed = corruptions_fixed;
 	check->result.leaks_fixed = leaks_fixed;
 	return ret;
@@ -151,8 +162,7 @@ static int check_again(struct check *check, struct err *err)
 static int check_file(struct check *check)
 {
 	struct err err;
-	int ret = qcow2_check(check->file, &check->options, &check->result,
-			      &err);
+	int ret = look(check, &err);
 
 	if (!ret)
 		ret = check_again(check, &err);
@@ -197,6 +207,9 @@ static int check_run(const struct img_args *args)
 	if (img_output_is_json(args, &check.json) ||
 	    parse_repair(&check, img_args_value(args, 'r')))
 		return CHECK_FAILED;
+	/* Findings may be very many; a person sees each at once. */
+	if (!isatty(STDERR_FILENO))
+		setvbuf(stderr, NULL, _IOFBF, 0);
 	check.options.name = check.path;
 	check.options.tell = tell;
 	if (img_open_operand(&open, args, 0, 'T'))

@@ -194,18 +194,18 @@ static int compare_strip(struct compare *compare, uint64_t first, uint64_t end)
  * The first cluster in [at, end) that may have a refcount, or is referred to.
  * Its block, which is that of @first, too, is at @offset (0: there is none).
  */
-static uint64_t find_next(const struct compare *compare, uint64_t offset,
+static uint64_t find_next(struct compare *compare, uint64_t offset,
 			  uint64_t first, uint64_t at, uint64_t end)
 {
-	const struct qcow2_tables *tables = compare->tables;
+	struct qcow2_tables *tables = compare->tables;
 	unsigned int order = tables->info.refcount_order;
 	uint64_t next = qcow2_counts_next(&tables->counts, at, end), data;
 
 	if (!offset || at == end)
 		return next;
-	data = file_find_data(tables->file,
-			      offset + ((at - first) << order) / 8,
-			      offset + tables->cluster_size);
+	data = qcow2_tables_find_data(tables,
+				      offset + ((at - first) << order) / 8,
+				      offset + tables->cluster_size);
 	/* A byte may hold several. */
 	data = max_u64(at, first + ((data - offset) * 8 >> order));
 	return min_u64(next, data);

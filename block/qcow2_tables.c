@@ -172,8 +172,8 @@ int qcow2_tables_spend(struct qcow2_tables *tables, uint64_t bytes)
 	return 0;
 }
 
-bool qcow2_tables_is_hole(struct qcow2_tables *tables, uint64_t offset,
-			  uint64_t length)
+uint64_t qcow2_tables_find_data(struct qcow2_tables *tables, uint64_t offset,
+				uint64_t end)
 {
 	/* Many tables may be in one that is large. */
 	if (offset < tables->hole || offset >= tables->hole_end) {
@@ -181,7 +181,14 @@ bool qcow2_tables_is_hole(struct qcow2_tables *tables, uint64_t offset,
 		tables->hole_end = file_find_data(tables->file, offset,
 						  UINT64_MAX);
 	}
-	return length <= tables->hole_end - offset;
+	return min_u64(max_u64(tables->hole_end, offset), end);
+}
+
+bool qcow2_tables_is_hole(struct qcow2_tables *tables, uint64_t offset,
+			  uint64_t length)
+{
+	return qcow2_tables_find_data(tables, offset, offset + length) ==
+	       offset + length;
 }
 
 int qcow2_tables_read(struct qcow2_tables *tables, void *buffer,

@@ -182,6 +182,13 @@ void qcow2_tables_vtell(struct qcow2_tables *tables, const char *format,
  */
 int qcow2_tables_spend(struct qcow2_tables *tables, uint64_t bytes);
 
+/*
+ * file_find_data() in a file that nobody writes meanwhile: the last hole is
+ * remembered.
+ */
+uint64_t qcow2_tables_find_data(struct qcow2_tables *tables, uint64_t offset,
+				uint64_t end);
+
 /* Is there nothing but zeroes, as the host knows without a look? */
 bool qcow2_tables_is_hole(struct qcow2_tables *tables, uint64_t offset,
 			  uint64_t length);
