@@ -43,7 +43,8 @@ apt_for() {
 		-o Dir::State::Lists="$apt_dir/lists" \
 		-o Dir::State::status=/dev/null \
 		-o Dir::Cache="$apt_dir/cache" \
-		-o Acquire::Retries=3 \
+		-o Acquire::Retries=5 \
+		-o Acquire::http::Timeout=30 \
 		-o APT::Update::Post-Invoke= \
 		-o APT::Update::Post-Invoke-Success= \
 		-q "$@"

@@ -26,6 +26,8 @@ bootstrap() {
 	include=$(echo $2 | tr ' ' ,)
 	apt_sources | mmdebstrap --mode=$mode --variant=minbase \
 		--architectures="$(debian_arch "$1")" --include="$include" \
+		--aptopt='Acquire::Retries "5"' \
+		--aptopt='Acquire::http::Timeout "30"' \
 		--customize-hook="$SCRATCH/finish \"\$1\" $SCRATCH/out $3" \
 		"$(apt_suite)" /dev/null - >"$SCRATCH/log" 2>&1 || {
 		tail -n 40 "$SCRATCH/log" >&2

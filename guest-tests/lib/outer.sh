@@ -71,18 +71,46 @@ outer_alcor() {
 # outer_talk WORK: the person's console is virtio, for the serial port has
 # what the outer kernel says.
 outer_talk() {
+	local guard
 	: >"$1/outer.log"
+	rm -f "$1/outer.still"
+	outer_guard "$1" </dev/null >/dev/null 2>&1 &
+	guard=$!
 	"${outer_words[@]}" -initrd "$1/outer.img" -serial "file:$1/outer.log" \
-		-device virtio-serial-pci \
+		-pidfile "$1/outer.pid" -device virtio-serial-pci \
 		-chardev stdio,id=person,signal=off \
 		-device virtconsole,chardev=person 2>"$1/outer.err" || true
+	kill $guard 2>/dev/null || true
 	outer_status=$(tr -d '\r' <"$1/outer.log" |
 		sed -n 's/^@@ status \([0-9]*\)$/\1/p')
+	if [ -e "$1/outer.still" ]; then
+		die "the outer machine stood still, as QEMU's emulation makes" \
+			"it now and then, and was ended; what was not flushed" \
+			"to the disk is lost. Please try again"
+	fi
 	if [ -z "$outer_status" ]; then
 		tail -n 5 "$1/outer.err" "$1/outer.log" >&2
 		die "the outer machine ended without a word from alcor"
 	fi
 	return "$outer_status"
+}
+
+# outer_guard WORK: ends the outer machine when its serial port, which says
+# every few seconds that it is alive, has kept silent for a while. Counted in
+# looks, not by the clock: this machine may have slept.
+outer_guard() {
+	local size=0 before looks=0 outer_pid
+	while [ $looks -lt 24 ]; do
+		sleep 5
+		before=$size
+		size=$(stat -c %s "$1/outer.log")
+		looks=$((size == before ? looks + 1 : 0))
+	done
+	: >"$1/outer.still"
+	outer_pid=$(cat "$1/outer.pid")
+	kill "$outer_pid"
+	sleep 5
+	kill -KILL "$outer_pid"
 }
 
 # carry_disk FILE [OPTION]
@@ -121,6 +149,8 @@ carry_options() {
 # names of the files, in one folder, so that a backing file is found.
 outer_task() {
 	local index letters=abcdefghijklmnopqrstuvwxyz
+	# For outer_guard.
+	echo 'while sleep 10; do echo "@@ alive"; done &'
 	echo "mkdir /disks"
 	# The driver makes it when the device has answered.
 	echo "until [ -e /dev/hvc0 ]; do sleep 0.1; done"
