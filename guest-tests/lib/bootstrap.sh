@@ -13,6 +13,14 @@ scratch_new() {
 	chmod 777 "$SCRATCH/out"
 }
 
+# The initial ramdisk would be made twice, for the kernel and at the end of the
+# installation, which takes minutes where ARCH is emulated; finish makes it.
+# shellcheck disable=SC2016 # mmdebstrap expands it
+NO_INITRD_YET='
+	chroot "$1" dpkg-divert --quiet --local --rename --add \
+		/usr/sbin/update-initramfs
+	ln -s /bin/true "$1/usr/sbin/update-initramfs"'
+
 # bootstrap ARCH PACKAGES disk|kernel: a minimal Debian with the packages, of
 # which $SCRATCH/out holds in the end what images/finish says. That runs as root
 # of the name space or the machine, so that owners are those of a real system.
@@ -28,6 +36,7 @@ bootstrap() {
 		--architectures="$(debian_arch "$1")" --include="$include" \
 		--aptopt='Acquire::Retries "5"' \
 		--aptopt='Acquire::http::Timeout "30"' \
+		--essential-hook="$NO_INITRD_YET" \
 		--customize-hook="$SCRATCH/finish \"\$1\" $SCRATCH/out $3" \
 		"$(apt_suite)" /dev/null - >"$SCRATCH/log" 2>&1 || {
 		tail -n 40 "$SCRATCH/log" >&2
