@@ -181,7 +181,7 @@ uint64_t qcow2_tables_find_data(struct qcow2_tables *tables, uint64_t offset,
 		tables->hole_end = file_find_data(tables->file, offset,
 						  UINT64_MAX);
 	}
-	return min_u64(max_u64(tables->hole_end, offset), end);
+	return min_u64(tables->hole_end, end);
 }
 
 bool qcow2_tables_is_hole(struct qcow2_tables *tables, uint64_t offset,
