@@ -45,9 +45,7 @@ struct check {
 
 static void tell(void *context, const char *line)
 {
-	(void)context;
-	fflush(stdout);
-	fprintf(stderr, "%s\n", line);
+	fprintf(context, "%s\n", line);
 }
 
 static void print_faults(const struct qcow2_check_result *result)
@@ -127,13 +125,17 @@ static int judge(const struct qcow2_check_result *result)
 	return result->check_errors ? CHECK_FAILED : CHECK_CLEAN;
 }
 
-/* What it told is out before anything else is said. */
+/* Findings may be very many: only a terminal gets each at once. */
 static int look(struct check *check, struct err *err)
 {
-	int ret = qcow2_check(check->file, &check->options, &check->result,
-			      err);
+	FILE *findings = fdopen(dup(STDERR_FILENO), "w");
+	int ret;
 
-	fflush(stderr);
+	fflush(stdout);
+	check->options.context = findings ? findings : stderr;
+	ret = qcow2_check(check->file, &check->options, &check->result, err);
+	if (findings)
+		fclose(findings);
 	return ret;
 }
 
@@ -207,9 +209,6 @@ static int check_run(const struct img_args *args)
 	if (img_output_is_json(args, &check.json) ||
 	    parse_repair(&check, img_args_value(args, 'r')))
 		return CHECK_FAILED;
-	/* Findings may be very many; a person sees each at once. */
-	if (!isatty(STDERR_FILENO))
-		setvbuf(stderr, NULL, _IOFBF, 0);
 	check.options.name = check.path;
 	check.options.tell = tell;
 	if (img_open_operand(&open, args, 0, 'T'))
