@@ -18,7 +18,7 @@ scratch_new() {
 # shellcheck disable=SC2016 # mmdebstrap expands it
 NO_INITRD_YET='
 	chroot "$1" dpkg-divert --quiet --local --rename --add \
-		/usr/sbin/update-initramfs
+		/usr/sbin/update-initramfs &&
 	ln -s /bin/true "$1/usr/sbin/update-initramfs"'
 
 # bootstrap ARCH PACKAGES disk|kernel: a minimal Debian with the packages, of

@@ -83,7 +83,7 @@ outer_talk() {
 	kill $guard 2>/dev/null || true
 	outer_status=$(tr -d '\r' <"$1/outer.log" |
 		sed -n 's/^@@ status \([0-9]*\)$/\1/p')
-	if [ -e "$1/outer.still" ]; then
+	if [ -z "$outer_status" ] && [ -e "$1/outer.still" ]; then
 		die "the outer machine stood still, as QEMU's emulation makes" \
 			"it now and then, and was ended; what was not flushed" \
 			"to the disk is lost. Please try again"
